@@ -1,0 +1,524 @@
+//! Header lines to a presented credential; every ambiguity is a refusal.
+//!
+//! The checks and their order are the specification of the wire format; the first that fires gives the reason:
+//!
+//! 1. Only `Authorization` and `X-API-KEY` are looked at, without ASCII case (RFC 9110 §5.1).
+//! 2. More than one line of either, or both, or neither.
+//! 3. The raw value is longer than 8,192 or 512 bytes.
+//! 4. Spaces and tabs are stripped at both ends; any other byte outside 0x20..0x7E is refused.
+//! 5. The scheme (RFC 9110 §11.4) must be `Bearer`; `X-API-KEY` has none.
+//! 6. The rest must be one token68 (RFC 9110 §11.2), begin like a credential or an access token, and be in its header.
+//! 7. Its parts and its checksum must hold.
+//! 8. The policy must accept its method.
+//!
+//! Nothing is copied: what is presented keeps the caller's value. Nothing is allocated, whatever the input.
+//!
+//! ```
+//! use keygate::{Kind, Presented, header};
+//!
+//! let presented = header::present([
+//!     ("host", "api.example"),
+//!     ("authorization", "Bearer sa.tr6AWfxqtcJI.SyFLeEOHs-EYeOVqnx-e1e3HEe-SAabcdYvXNBQ"),
+//! ])?;
+//! let Presented::Credential(presented) = presented else { unreachable!("it is no access token") };
+//! assert_eq!(presented.kind(), Kind::ServiceAccount);
+//! assert_eq!(presented.key().id.as_str(), "tr6AWfxqtcJI");
+//! # Ok::<(), keygate::Refusal>(())
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::credential::{Layout, Methods, Prefix, Shape, prefix};
+use crate::{CredentialId, CredentialKey, Flaw, Invalid, Kind, Method, Namespace, Reason, Refusal};
+
+/// One header line: a name and a value that are bytes.
+///
+/// Implemented for pairs, by value and by reference, so that any server's header map fits without conversion:
+/// `&http::HeaderMap`, `&[(&str, &[u8])]`, `Vec<(String, Vec<u8>)>`.
+///
+/// ```
+/// use keygate::header;
+///
+/// let mut map = http::HeaderMap::new();
+/// map.append("x-api-key", http::HeaderValue::from_static("ak.tr6AWfxqtcJI.SyFLeEOHs-EYeOVqnx-e1e3HEe-SAabcdchbwBg"));
+/// assert!(header::present(&map).is_ok());
+/// ```
+pub trait HeaderLine {
+    /// What holds the value's bytes.
+    type Value: AsRef<[u8]>;
+
+    /// The field's name.
+    fn name(&self) -> &[u8];
+
+    /// The field's value, moved out of the line.
+    fn into_value(self) -> Self::Value;
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderLine for (N, V) {
+    type Value = V;
+
+    fn name(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+
+    fn into_value(self) -> V {
+        self.1
+    }
+}
+
+impl<'a, N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderLine for &'a (N, V) {
+    type Value = &'a V;
+
+    fn name(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+
+    fn into_value(self) -> &'a V {
+        &self.1
+    }
+}
+
+/// The value type of these header lines.
+pub type ValueOf<H> = <<H as IntoIterator>::Item as HeaderLine>::Value;
+
+/// [`HeaderPolicy::present`] under the default policy: issued credentials of every kind, no namespace.
+///
+/// # Errors
+///
+/// [`Refusal`] of the class *no credential*, *bad request* or *denied*.
+pub fn present<H: IntoIterator<Item: HeaderLine>>(headers: H) -> Result<Presented<ValueOf<H>>, Refusal> {
+    HeaderPolicy::DEFAULT.present(headers)
+}
+
+/// What a host accepts: methods, namespace, imported credentials; what it does with two headers; its realm.
+///
+/// ```
+/// use keygate::{Kind, Namespace, header::HeaderPolicy};
+///
+/// let policy = HeaderPolicy::new()
+///     .namespace(Namespace::parse("acme")?)
+///     .accept([Kind::ServiceAccount, Kind::ServiceToken])
+///     .realm("acme secrets")?;
+/// let refusal = policy.present([("accept", "*/*")]).unwrap_err();
+/// assert_eq!(refusal.challenges().next().unwrap().to_string(), r#"Bearer realm="acme secrets""#);
+/// # Ok::<(), keygate::Invalid>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct HeaderPolicy {
+    namespace: Option<Namespace>,
+    imported: Methods,
+    accepted: Methods,
+    precedence: Precedence,
+    missing_is_denied: bool,
+    realm: Option<Arc<str>>,
+}
+
+/// What becomes of a request that has both `Authorization` and `X-API-KEY`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two headers")]
+pub enum Precedence {
+    /// It is refused (RFC 6750 §2: more than one method is an invalid request).
+    #[default]
+    Refuse,
+    /// `Authorization` counts, `X-API-KEY` is not looked at.
+    Authorization,
+    /// `X-API-KEY` counts, `Authorization` is not looked at.
+    ApiKey,
+}
+
+impl Default for HeaderPolicy {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl HeaderPolicy {
+    const DEFAULT: Self = Self {
+        namespace: None,
+        imported: Methods::NONE,
+        accepted: Methods::ALL,
+        precedence: Precedence::Refuse,
+        missing_is_denied: false,
+        realm: None,
+    };
+
+    /// The default policy: every method, issued credentials only, no namespace, two headers refused.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::DEFAULT
+    }
+
+    /// Issued credentials must begin with this label; imported ones must not.
+    #[must_use]
+    pub fn namespace(self, namespace: Namespace) -> Self {
+        Self { namespace: Some(namespace), ..self }
+    }
+
+    /// Credentials of these kinds that another system made are taken too. None are by default.
+    ///
+    /// # Security
+    ///
+    /// An imported credential has no checksum and no guard: made-up ones reach the store. This also admits
+    /// credentials that an issuer was told to issue in the hex text style.
+    #[must_use]
+    pub fn imported(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        Self { imported: kinds.into_iter().collect(), ..self }
+    }
+
+    /// Only these methods (or kinds) are accepted; of no methods, none.
+    #[must_use]
+    pub fn accept<M: Into<Method>>(self, methods: impl IntoIterator<Item = M>) -> Self {
+        Self { accepted: methods.into_iter().collect(), ..self }
+    }
+
+    /// What becomes of a request with both headers.
+    #[must_use]
+    pub const fn precedence(self, precedence: Precedence) -> Self {
+        let mut policy = self;
+        policy.precedence = precedence;
+        policy
+    }
+
+    /// A request without a credential, or of another scheme, is *denied* instead of *no credential*: for hosts that
+    /// run no other scheme beside keygate and want one answer.
+    #[must_use]
+    pub const fn deny_missing(self) -> Self {
+        let mut policy = self;
+        policy.missing_is_denied = true;
+        policy
+    }
+
+    /// The protection space (RFC 9110 §11.5) that a challenge names; `api` by default.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless it is 1–128 characters of 0x20–0x7E.
+    pub fn realm(self, realm: &str) -> Result<Self, Invalid> {
+        const LONGEST: usize = 128;
+        let invalid = Invalid::new("realm", "1 to 128 visible ASCII characters or spaces");
+        match realm.bytes().take(LONGEST).position(|byte| !is_visible(byte)) {
+            Some(position) => Err(invalid.at(position)),
+            None if realm.is_empty() || realm.len() > LONGEST => Err(invalid.at(realm.len().min(LONGEST))),
+            None => Ok(Self { realm: Some(realm.into()), ..self }),
+        }
+    }
+
+    /// The one credential (or access token) that these header lines present.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] with the first check that failed, of the class *no credential*, *bad request* or *denied*. It is
+    /// decided in time linear in the headers, without allocation.
+    #[inline]
+    pub fn present<H: IntoIterator<Item: HeaderLine>>(
+        &self,
+        headers: H,
+    ) -> Result<Presented<ValueOf<H>>, Refusal> {
+        let (mut authorization, mut api_key) = (None, None);
+        for line in headers {
+            let seen = if line.name().eq_ignore_ascii_case(b"authorization") {
+                authorization.replace(line.into_value())
+            } else if line.name().eq_ignore_ascii_case(b"x-api-key") {
+                api_key.replace(line.into_value())
+            } else {
+                None
+            };
+            if seen.is_some() {
+                return Err(self.refuse(Reason::DuplicateHeader));
+            }
+        }
+        let (channel, value) = match (authorization, api_key, self.precedence) {
+            (None, None, _) => return Err(self.refuse(Reason::Missing)),
+            (Some(_), Some(_), Precedence::Refuse) => return Err(self.refuse(Reason::MultipleMethods)),
+            (Some(value), None, _) | (Some(value), Some(_), Precedence::Authorization) => {
+                (Channel::Authorization, value)
+            }
+            (None, Some(value), _) | (Some(_), Some(value), Precedence::ApiKey) => (Channel::ApiKey, value),
+        };
+        let found = self.examine(channel, value.as_ref()).map_err(|reason| self.refuse(reason))?;
+        let (span, accepted) = (found.span, self.accepted);
+        Ok(match found.credential {
+            Some((kind, layout)) => Presented::Credential(PresentedCredential {
+                value,
+                span,
+                kind,
+                shape: layout.shape,
+                id_length: layout.id_end.saturating_sub(3),
+                length: layout.end,
+                accepted,
+            }),
+            None => Presented::AccessToken(PresentedAccessToken { value, span }),
+        })
+    }
+
+    /// Steps 3 to 8, on the one value that counts.
+    fn examine(&self, channel: Channel, value: &[u8]) -> Result<Found, Reason> {
+        if value.len() > channel.longest() {
+            return Err(Reason::TooLarge);
+        }
+        let value_start = value.iter().take_while(|byte| is_blank(**byte)).count();
+        let value_end = value.iter().rposition(|byte| !is_blank(*byte)).map_or(0, |last| last.saturating_add(1));
+        let stripped = value.get(value_start..value_end).unwrap_or_default();
+        // No early exit, so that the compiler looks at many bytes at once.
+        if !stripped.iter().fold(true, |all, byte| all & is_visible(*byte)) {
+            let at = stripped.iter().position(|byte| !is_visible(*byte)).unwrap_or_default();
+            return Err(Reason::InvalidByte { at });
+        }
+        if stripped.is_empty() {
+            return Err(Reason::Malformed(Flaw::Empty));
+        }
+
+        let text = match channel {
+            Channel::ApiKey => stripped,
+            Channel::Authorization => behind_bearer(stripped)?,
+        };
+        check_token68(text)?;
+        let start = value_end.saturating_sub(text.len());
+        let (method, found) = if text.starts_with(b"eyJ") {
+            if !is_access_token(text) {
+                return Err(Reason::Malformed(Flaw::AccessToken));
+            }
+            channel.check(Method::AccessToken)?;
+            (Method::AccessToken, Found { span: Span { start, end: value_end }, credential: None })
+        } else {
+            let Prefix { kind, start: label } =
+                prefix(text, self.namespace.as_ref(), self.imported).ok_or(Reason::UnknownKind)?;
+            channel.check(kind.into())?;
+            let bare = text.get(label..).unwrap_or_default();
+            let imported = label == 0 && self.imported.contains(kind.into());
+            let layout = Layout::of(kind, bare, imported).map_err(Reason::Malformed)?;
+            let span = Span { start: start.saturating_add(label), end: value_end };
+            (kind.into(), Found { span, credential: Some((kind, layout)) })
+        };
+        if self.accepted.contains(method) { Ok(found) } else { Err(Reason::KindNotAccepted(method)) }
+    }
+
+    #[cold]
+    fn refuse(&self, reason: Reason) -> Refusal {
+        let refusal = Refusal::new(reason).accepting(self.accepted);
+        match reason {
+            Reason::Missing | Reason::UnsupportedScheme if self.missing_is_denied => refusal.into_denial(),
+            Reason::Missing | Reason::UnsupportedScheme => refusal.in_realm(self.realm.as_ref()),
+            _ => refusal,
+        }
+    }
+}
+
+/// Where in a value the text stands, and what it is; no credential: an access token.
+struct Found {
+    span: Span,
+    credential: Option<(Kind, Layout)>,
+}
+
+/// From the kind (behind the namespace) to the end of the text, the client key included.
+#[derive(Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+/// Which of the two headers.
+#[derive(Clone, Copy)]
+enum Channel {
+    Authorization,
+    ApiKey,
+}
+
+impl Channel {
+    const fn longest(self) -> usize {
+        match self {
+            Self::Authorization => 8_192,
+            Self::ApiKey => 512,
+        }
+    }
+
+    const fn check(self, method: Method) -> Result<(), Reason> {
+        match (self, method) {
+            (Self::ApiKey, Method::ApiKey) => Ok(()),
+            (Self::Authorization, Method::ServiceAccount | Method::ServiceToken | Method::AccessToken) => Ok(()),
+            _ => Err(Reason::WrongChannel(method)),
+        }
+    }
+}
+
+/// What stands behind `Bearer` and all spaces after it.
+fn behind_bearer(value: &[u8]) -> Result<&[u8], Reason> {
+    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at_checked(end).unwrap_or_default();
+    if !scheme.iter().all(|byte| is_token_byte(*byte)) || scheme.is_empty() {
+        return Err(Reason::Malformed(Flaw::Scheme));
+    }
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(Reason::UnsupportedScheme);
+    }
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    match rest.get(spaces..) {
+        Some(text) if !text.is_empty() => Ok(text),
+        _ => Err(Reason::Malformed(Flaw::NoCredential)),
+    }
+}
+
+/// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 9110 §11.2)
+#[inline]
+fn check_token68(text: &[u8]) -> Result<(), Reason> {
+    let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = text.get(..text.len().saturating_sub(padding)).unwrap_or_default();
+    if body.iter().fold(!body.is_empty(), |all, byte| all & is_token68_byte(*byte)) {
+        return Ok(());
+    }
+    let at = body.iter().position(|byte| !is_token68_byte(*byte)).unwrap_or_default();
+    Err(Reason::Malformed(Flaw::Token68 { at }))
+}
+
+fn is_access_token(text: &[u8]) -> bool {
+    let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let mut parts = 0_usize;
+    for part in text.split(|byte| *byte == b'.') {
+        if part.is_empty() || !part.iter().all(base64url) {
+            return false;
+        }
+        parts = parts.saturating_add(1);
+    }
+    parts == 3
+}
+
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+#[inline]
+const fn is_visible(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7E)
+}
+
+#[inline]
+const fn is_token68_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+}
+
+/// `tchar` (RFC 9110 §5.6.2)
+const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// What a request presented: well-formed, and still untrusted.
+///
+/// An access token has no record, hence no key: what only one of the two has exists on that side only.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a host's match on what was presented needs no `_` arm")]
+pub enum Presented<V> {
+    /// A credential of one of the three kinds.
+    Credential(PresentedCredential<V>),
+    /// A text of the shape of an access token; nothing of it was read yet.
+    AccessToken(PresentedAccessToken<V>),
+}
+
+/// A credential parsed from a request, still untrusted. It holds the caller's header value, and prints no secret.
+pub struct PresentedCredential<V> {
+    value: V,
+    span: Span,
+    kind: Kind,
+    shape: Shape,
+    id_length: usize,
+    /// Of the text that digest, log and store may see: without the client key.
+    length: usize,
+    accepted: Methods,
+}
+
+impl<V: AsRef<[u8]>> PresentedCredential<V> {
+    /// Kind and id: what to look the record up by. Not proved yet.
+    #[must_use]
+    #[inline]
+    pub fn key(&self) -> CredentialKey {
+        CredentialKey::new(self.kind, self.id())
+    }
+
+    /// Which kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether the text has the shape that keygate issues (with a guard and a checksum), or another system's.
+    #[must_use]
+    pub const fn is_issued(&self) -> bool {
+        matches!(self.shape, Shape::Issued)
+    }
+
+    /// Whether a service token's client key was sent along.
+    ///
+    /// It was cut off before anything could see it. Its holder should not have sent it: worth a warning to them.
+    #[must_use]
+    pub const fn client_key_arrived(&self) -> bool {
+        self.span.start.saturating_add(self.length) < self.span.end
+    }
+
+    #[inline]
+    fn id(&self) -> CredentialId {
+        let text = self.text();
+        let id = text.get(3..3_usize.saturating_add(self.id_length)).unwrap_or_default();
+        // A value whose bytes are others than a moment ago has the id of nothing.
+        CredentialId::from_checked(id).unwrap_or(CredentialId::NOTHING)
+    }
+
+    /// What a digest is computed over: kind, id and secret with their dots; no namespace, no client key.
+    #[inline]
+    pub(crate) fn text(&self) -> &[u8] {
+        let start = self.span.start;
+        self.value.as_ref().get(start..start.saturating_add(self.length)).unwrap_or_default()
+    }
+
+    /// A refusal of this credential.
+    #[cold]
+    pub(crate) fn refuse(&self, reason: Reason) -> Refusal {
+        Refusal::new(reason).accepting(self.accepted).about(self.key())
+    }
+}
+
+impl<V> fmt::Debug for PresentedCredential<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresentedCredential")
+            .field("kind", &self.kind)
+            .field("issued", &matches!(self.shape, Shape::Issued))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A text of the shape of an access token, still untrusted: three base64url parts. It prints nothing of them.
+pub struct PresentedAccessToken<V> {
+    value: V,
+    span: Span,
+}
+
+impl<V: AsRef<[u8]>> PresentedAccessToken<V> {
+    /// The token itself, for whoever verifies it. **Secret.**
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        let text = self.value.as_ref().get(self.span.start..self.span.end).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl<V> fmt::Debug for PresentedAccessToken<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresentedAccessToken(***)")
+    }
+}

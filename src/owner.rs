@@ -1,0 +1,144 @@
+//! Whom a credential belongs to, and the ids of users, organizations and projects.
+
+use std::fmt;
+
+use crate::Invalid;
+
+/// Whom a credential belongs to: a user, an organization, or a project of an organization.
+///
+/// API keys belong to users, service accounts to organizations, service tokens to projects, so that a machine's
+/// credentials can outlive people. Every management call names the owner.
+///
+/// ```
+/// use keygate::Owner;
+///
+/// let owner = Owner::project("acme", "web")?;
+/// assert_eq!(owner.to_string(), "project web of acme");
+/// assert!(Owner::user("").is_err(), "an empty owner is an error where it is written");
+/// # Ok::<(), keygate::Invalid>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a host's match on whose a credential is needs no `_` arm")]
+pub enum Owner {
+    /// A user, who owns API keys.
+    User(UserId),
+    /// An organization, which owns service accounts.
+    Organization(OrganizationId),
+    /// A project of an organization, which owns service tokens.
+    Project(OrganizationId, ProjectId),
+}
+
+impl Owner {
+    /// A user.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless the id is 1–64 bytes of 0x21–0x7E.
+    pub fn user(id: &str) -> Result<Self, Invalid> {
+        UserId::parse(id).map(Self::User)
+    }
+
+    /// An organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless the id is 1–64 of `A-Z a-z 0-9 - _`.
+    pub fn organization(id: &str) -> Result<Self, Invalid> {
+        OrganizationId::parse(id).map(Self::Organization)
+    }
+
+    /// A project of an organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless both ids are 1–64 of `A-Z a-z 0-9 - _`; it names the one that is not.
+    pub fn project(organization: &str, project: &str) -> Result<Self, Invalid> {
+        Ok(Self::Project(OrganizationId::parse(organization)?, ProjectId::parse(project)?))
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "user {user}"),
+            Self::Organization(organization) => write!(f, "organization {organization}"),
+            Self::Project(organization, project) => write!(f, "project {project} of {organization}"),
+        }
+    }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $argument:literal, $check:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// Checks the alphabet and the length of an id.
+            ///
+            /// # Errors
+            ///
+            /// [`Invalid`], which names what is expected and where the text differs.
+            pub fn parse(id: &str) -> Result<Self, Invalid> {
+                $check($argument, id).map(|()| Self(id.into()))
+            }
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// The id of a user (or of whoever created a credential): 1–64 bytes of 0x21–0x7E, as the host's own data has it.
+    UserId, "user", check_name
+}
+text_id! {
+    /// The id of an organization: 1–64 of `A-Z a-z 0-9 - _`.
+    OrganizationId, "organization", check_id
+}
+text_id! {
+    /// The id of a project: 1–64 of `A-Z a-z 0-9 - _`.
+    ProjectId, "project", check_id
+}
+
+/// The longest id of an organization, project, environment, user or creator.
+const LONGEST: usize = 64;
+
+/// `1*64( A-Z a-z 0-9 - _ )`: organizations, projects, environments.
+pub(crate) fn check_id(argument: &'static str, id: &str) -> Result<(), Invalid> {
+    check(argument, id, "1 to 64 of A-Z a-z 0-9 - _", |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+    })
+}
+
+/// 1–64 bytes of 0x21–0x7E: users and creators.
+pub(crate) fn check_name(argument: &'static str, id: &str) -> Result<(), Invalid> {
+    check(argument, id, "1 to 64 visible ASCII characters", |byte| byte.is_ascii_graphic())
+}
+
+fn check(
+    argument: &'static str,
+    id: &str,
+    expected: &'static str,
+    allowed: impl Fn(u8) -> bool,
+) -> Result<(), Invalid> {
+    let invalid = Invalid::new(argument, expected);
+    if id.is_empty() {
+        return Err(invalid.at(0));
+    }
+    match id.bytes().take(LONGEST).position(|byte| !allowed(byte)) {
+        Some(position) => Err(invalid.at(position)),
+        None if id.len() > LONGEST => Err(invalid.at(LONGEST)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,198 @@
+//! How a record is made, and everything that is checked then.
+
+use super::{Grant, Parent, Record, Retiring, Revocation, StoredSecret};
+use crate::owner::check_name;
+use crate::{CredentialId, Digest, Invalid, Kind, Network, Timestamp, Validity};
+
+/// A record in the making; [`build`](Self::build) checks it.
+#[derive(Clone, Debug)]
+#[must_use = "a builder makes a record when `build` is called"]
+pub struct RecordBuilder {
+    record: Record,
+}
+
+impl RecordBuilder {
+    pub(super) fn new(id: CredentialId, grant: Grant, digest: Digest, created_at: Timestamp) -> Self {
+        Self {
+            record: Record {
+                id,
+                owner: grant.owner(),
+                name: None,
+                metadata: Box::default(),
+                created_at,
+                created_by: None,
+                validity: Validity::UNBOUNDED,
+                disabled: false,
+                revocation: None,
+                current: StoredSecret { number: 1, digest },
+                retiring: None,
+                parent: None,
+                networks: Box::default(),
+                version: 0,
+                grant,
+            },
+        }
+    }
+
+    /// A name for people: 1–100 characters, no control characters.
+    pub fn name(mut self, name: &str) -> Self {
+        self.record.name = Some(name.into());
+        self
+    }
+
+    /// The host's own notes: at most 16, keys of 1–64 and values of at most 256 bytes, no control characters.
+    pub fn metadata<'m>(mut self, metadata: impl IntoIterator<Item = (&'m str, &'m str)>) -> Self {
+        self.record.metadata = metadata.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        self
+    }
+
+    /// Who made it: 1–64 bytes of 0x21–0x7E.
+    pub fn created_by(mut self, creator: &str) -> Self {
+        self.record.created_by = Some(creator.into());
+        self
+    }
+
+    /// From when until when it is valid. A service token always ends.
+    pub fn validity(mut self, validity: Validity) -> Self {
+        self.record.validity = validity;
+        self
+    }
+
+    /// Whether it is disabled.
+    pub fn disabled(mut self, disabled: bool) -> Self {
+        self.record.disabled = disabled;
+        self
+    }
+
+    /// That it was revoked.
+    pub fn revoked(mut self, revocation: Revocation) -> Self {
+        self.record.revocation = Some(revocation);
+        self
+    }
+
+    /// The number and the digest of its current secret: after a rotation, or from a host's own columns.
+    pub fn current(mut self, secret: StoredSecret) -> Self {
+        self.record.current = secret;
+        self
+    }
+
+    /// The secret that a rotation replaced, or none any more.
+    pub fn retiring(mut self, retiring: impl Into<Option<Retiring>>) -> Self {
+        self.record.retiring = retiring.into();
+        self
+    }
+
+    /// The service account that minted it; service tokens only.
+    pub fn parent(mut self, parent: Parent) -> Self {
+        self.record.parent = Some(parent);
+        self
+    }
+
+    /// From where it may be used: at most 64 networks; of none, from everywhere.
+    pub fn networks(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
+        self.record.networks = networks.into_iter().collect();
+        self
+    }
+
+    /// The version that a compare-and-swap update has seen.
+    pub fn version(mut self, version: u64) -> Self {
+        self.record.version = version;
+        self
+    }
+
+    /// Another grant of the same kind and owner.
+    pub fn grant(mut self, grant: impl Into<Grant>) -> Self {
+        self.record.grant = grant.into();
+        self
+    }
+
+    /// The record.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`], which names the argument that is not acceptable and what was expected.
+    pub fn build(self) -> Result<Record, Invalid> {
+        let record = self.record;
+        if let Some(name) = &record.name {
+            check_text("name", name, "1 to 100 characters, no control characters", 1..=100)?;
+        }
+        if let Some(creator) = &record.created_by {
+            check_name("created_by", creator)?;
+        }
+        if let Some(revocation) = &record.revocation {
+            check_text("reason", &revocation.reason, "1 to 200 characters, no control characters", 1..=200)?;
+        }
+        check_metadata(&record.metadata)?;
+        if record.networks.len() > 64 {
+            return Err(Invalid::new("networks", "at most 64"));
+        }
+        if record.grant.owner() != record.owner {
+            return Err(Invalid::new("grant", "a grant of the same kind and owner"));
+        }
+        if record.retiring.as_ref().is_some_and(|retiring| retiring.secret.number == record.current.number) {
+            return Err(Invalid::new("retiring", "a secret of another number than the current one"));
+        }
+        let is_token = record.grant.kind() == Kind::ServiceToken;
+        if record.parent.is_some() && !is_token {
+            return Err(Invalid::new("parent", "a parent in records of service tokens only"));
+        }
+        if is_token && record.validity.expires_at().is_none() {
+            return Err(Invalid::new("expires_at", "an end: a service token always has one"));
+        }
+        Ok(record)
+    }
+}
+
+impl From<Record> for RecordBuilder {
+    fn from(record: Record) -> Self {
+        Self { record }
+    }
+}
+
+fn check_metadata(metadata: &[(Box<str>, Box<str>)]) -> Result<(), Invalid> {
+    if metadata.len() > 16 {
+        return Err(Invalid::new("metadata", "at most 16 entries"));
+    }
+    for (at, (key, value)) in metadata.iter().enumerate() {
+        check_bytes("metadata", key, "keys of 1 to 64 bytes, no control characters", 1..=64)?;
+        check_bytes("metadata", value, "values of at most 256 bytes, no control characters", 0..=256)?;
+        if metadata.iter().take(at).any(|(earlier, _)| earlier == key) {
+            return Err(Invalid::new("metadata", "each key once"));
+        }
+    }
+    Ok(())
+}
+
+type Lengths = std::ops::RangeInclusive<usize>;
+
+fn check_text(
+    argument: &'static str,
+    text: &str,
+    expected: &'static str,
+    characters: Lengths,
+) -> Result<(), Invalid> {
+    // Counting stops where it is too much already.
+    let found = text.chars().take(characters.end().saturating_add(1)).count();
+    check(argument, text, expected, characters.contains(&found))
+}
+
+fn check_bytes(
+    argument: &'static str,
+    text: &str,
+    expected: &'static str,
+    bytes: Lengths,
+) -> Result<(), Invalid> {
+    check(argument, text, expected, bytes.contains(&text.len()))
+}
+
+fn check(argument: &'static str, text: &str, expected: &'static str, fits: bool) -> Result<(), Invalid> {
+    let invalid = Invalid::new(argument, expected);
+    if !fits {
+        return Err(invalid);
+    }
+    // A name in a log must not begin a line of its own.
+    match text.char_indices().find(|(_, character)| character.is_control()) {
+        Some((position, _)) => Err(invalid.at(position)),
+        None => Ok(()),
+    }
+}

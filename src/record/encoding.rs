@@ -1,0 +1,353 @@
+//! The versioned encoding of records: JSON with `"v":1`.
+//!
+//! Every field is always written and has to be there: absent is not the same as `null`. Unknown fields and unknown
+//! versions are refused, because a reader that skipped what it does not know could skip a restriction. A writer stays
+//! on the old version until the host raises it, so a rolling upgrade never turns records into errors; so far there is
+//! one version.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize};
+use thiserror::Error;
+
+use super::{ApiKeyGrant, Grant, Parent, Record, RecordBuilder, Retiring, Revocation};
+use super::{ServiceAccountGrant, ServiceTokenGrant, StoredSecret};
+use crate::{CredentialId, Digest, Invalid, Network, Rights, Timestamp, Validity};
+
+const VERSION: u64 = 1;
+/// The longest encoding, on write and on read: 256 KiB.
+const LONGEST: usize = 256 * 1_024;
+
+/// Why bytes are not a record: **undecided**, never absent and never a denial. It quotes nothing of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// More than 262,144 bytes.
+    #[error("the record has more than {LONGEST} bytes")]
+    TooLarge,
+    /// A version that this reader does not know: written by a newer keygate.
+    #[error("the record has version {found}, this reader knows version {VERSION}")]
+    Version {
+        /// The version found.
+        found: u64,
+    },
+    /// Not the JSON of a record, from this place on.
+    #[error("the record does not decode at line {line}, column {column}")]
+    Syntax {
+        /// The line, counted from 1.
+        line: usize,
+        /// The column, counted from 1.
+        column: usize,
+    },
+    /// The JSON of a record with a value that is not acceptable.
+    #[error("the record does not decode: {0}")]
+    Invalid(Invalid),
+}
+
+impl From<Invalid> for DecodeError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        // The message may quote the record; the place tells enough.
+        Self::Syntax { line: error.line(), column: error.column() }
+    }
+}
+
+impl Record {
+    /// The record as bytes for a store: JSON with `"v":1`, at most 262,144 bytes. It holds digests, no secret.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] where it would be longer.
+    pub fn encode(&self) -> Result<Vec<u8>, Invalid> {
+        let too_large = Invalid::new("record", "at most 262144 bytes encoded");
+        let bytes = serde_json::to_vec(&Wire::from(self)).map_err(|_| too_large)?;
+        if bytes.len() > LONGEST { Err(too_large) } else { Ok(bytes) }
+    }
+
+    /// The record in bytes that a store kept.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`]: a fault, for which the host refuses with [`Refusal::record_corrupt`](crate::Refusal).
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u64,
+        }
+        if bytes.len() > LONGEST {
+            return Err(DecodeError::TooLarge);
+        }
+        let Version { v } = serde_json::from_slice(bytes)?;
+        if v != VERSION {
+            return Err(DecodeError::Version { found: v });
+        }
+        Ok(serde_json::from_slice::<Wire<'_>>(bytes)?.read()?)
+    }
+}
+
+type Text<'a> = Cow<'a, str>;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<'a> {
+    v: u64,
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    metadata: Vec<(Text<'a>, Text<'a>)>,
+    created_at: i64,
+    #[serde(borrow, deserialize_with = "present")]
+    created_by: Option<Text<'a>>,
+    #[serde(deserialize_with = "present")]
+    not_before: Option<i64>,
+    #[serde(deserialize_with = "present")]
+    expires_at: Option<i64>,
+    disabled: bool,
+    #[serde(borrow, deserialize_with = "present")]
+    revoked: Option<WireRevocation<'a>>,
+    #[serde(borrow)]
+    current: WireSecret<'a>,
+    #[serde(borrow, deserialize_with = "present")]
+    retiring: Option<WireRetiring<'a>>,
+    #[serde(borrow, deserialize_with = "present")]
+    parent: Option<WireParent<'a>>,
+    #[serde(borrow)]
+    networks: Vec<Text<'a>>,
+    version: u64,
+    #[serde(borrow)]
+    grant: WireGrant<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRevocation<'a> {
+    at: i64,
+    #[serde(borrow)]
+    reason: Text<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireSecret<'a> {
+    number: u32,
+    slot: u8,
+    #[serde(deserialize_with = "present")]
+    guard: Option<u8>,
+    #[serde(borrow)]
+    digest: Text<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRetiring<'a> {
+    #[serde(borrow)]
+    secret: WireSecret<'a>,
+    ends_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireParent<'a> {
+    #[serde(borrow)]
+    account: Text<'a>,
+    mint_generation: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum WireGrant<'a> {
+    ApiKey {
+        #[serde(borrow)]
+        user: Text<'a>,
+    },
+    ServiceAccount {
+        #[serde(borrow)]
+        organization: Text<'a>,
+        #[serde(borrow)]
+        scopes: Vec<Text<'a>>,
+        #[serde(borrow, deserialize_with = "present")]
+        public_key: Option<Text<'a>>,
+        #[serde(borrow)]
+        sealed_keys: Vec<(Text<'a>, Text<'a>)>,
+        mint_generation: u64,
+    },
+    ServiceToken {
+        #[serde(borrow)]
+        organization: Text<'a>,
+        #[serde(borrow)]
+        project: Text<'a>,
+        #[serde(borrow)]
+        scopes: Vec<Text<'a>>,
+        #[serde(borrow, deserialize_with = "present")]
+        client_box: Option<Text<'a>>,
+    },
+}
+
+/// `null` is a value; a field that is not there is an error.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+impl<'a> From<&'a Record> for Wire<'a> {
+    fn from(record: &'a Record) -> Self {
+        Self {
+            v: VERSION,
+            id: record.id.as_str().into(),
+            name: record.name().map(Cow::from),
+            metadata: record.metadata().map(|(key, value)| (key.into(), value.into())).collect(),
+            created_at: record.created_at.as_unix(),
+            created_by: record.created_by().map(Cow::from),
+            not_before: record.validity.not_before().map(Timestamp::as_unix),
+            expires_at: record.validity.expires_at().map(Timestamp::as_unix),
+            disabled: record.disabled,
+            revoked: record.revocation().map(|revocation| WireRevocation {
+                at: revocation.at.as_unix(),
+                reason: (&*revocation.reason).into(),
+            }),
+            current: WireSecret::from(&record.current),
+            retiring: record.retiring().map(|retiring| WireRetiring {
+                secret: WireSecret::from(&retiring.secret),
+                ends_at: retiring.ends_at.as_unix(),
+            }),
+            parent: record.parent().map(|parent| WireParent {
+                account: parent.account.as_str().into(),
+                mint_generation: parent.mint_generation,
+            }),
+            networks: record.networks.iter().map(|network| network.to_string().into()).collect(),
+            version: record.version,
+            grant: WireGrant::from(&record.grant),
+        }
+    }
+}
+
+impl From<&StoredSecret> for WireSecret<'_> {
+    fn from(secret: &StoredSecret) -> Self {
+        Self {
+            number: secret.number,
+            slot: secret.digest.slot(),
+            guard: secret.digest.guard_slot(),
+            digest: STANDARD.encode(secret.digest.as_bytes()).into(),
+        }
+    }
+}
+
+impl<'a> From<&'a Grant> for WireGrant<'a> {
+    fn from(grant: &'a Grant) -> Self {
+        let texts = |rights: &'a Rights| rights.scopes().iter().map(|scope| scope.as_str().into()).collect();
+        let organization = |rights: &'a Rights| rights.organization().as_str().into();
+        match grant {
+            Grant::ApiKey(key) => Self::ApiKey { user: key.user().as_str().into() },
+            Grant::ServiceAccount(account) => Self::ServiceAccount {
+                organization: organization(account.rights()),
+                scopes: texts(account.rights()),
+                public_key: account.key().map(|key| STANDARD.encode(key).into()),
+                sealed_keys: account
+                    .sealed_keys()
+                    .map(|(project, sealed)| (project.as_str().into(), STANDARD.encode(sealed).into()))
+                    .collect(),
+                mint_generation: account.generation(),
+            },
+            Grant::ServiceToken(token) => Self::ServiceToken {
+                organization: organization(token.rights()),
+                project: token.project().as_str().into(),
+                scopes: texts(token.rights()),
+                client_box: token.sealed().map(|sealed| STANDARD.encode(sealed).into()),
+            },
+        }
+    }
+}
+
+impl Wire<'_> {
+    fn read(self) -> Result<Record, Invalid> {
+        let validity = Validity::new(
+            self.not_before.map(Timestamp::from_unix),
+            self.expires_at.map(Timestamp::from_unix),
+        )?;
+        let current = self.current.read()?;
+        let networks = self.networks.iter().map(|network| Network::parse(network));
+        let mut builder = RecordBuilder::new(
+            CredentialId::parse(&self.id)?,
+            self.grant.read()?,
+            current.digest.clone(),
+            Timestamp::from_unix(self.created_at),
+        )
+        .current(current)
+        .metadata(self.metadata.iter().map(|(key, value)| (&**key, &**value)))
+        .validity(validity)
+        .disabled(self.disabled)
+        .networks(networks.collect::<Result<Vec<_>, _>>()?)
+        .version(self.version);
+        if let Some(name) = &self.name {
+            builder = builder.name(name);
+        }
+        if let Some(creator) = &self.created_by {
+            builder = builder.created_by(creator);
+        }
+        if let Some(WireRevocation { at, reason }) = &self.revoked {
+            builder = builder.revoked(Revocation::new(Timestamp::from_unix(*at), reason));
+        }
+        if let Some(WireRetiring { secret, ends_at }) = self.retiring {
+            let ends_at = Timestamp::from_unix(ends_at);
+            builder = builder.retiring(Retiring { secret: secret.read()?, ends_at });
+        }
+        if let Some(WireParent { account, mint_generation }) = &self.parent {
+            builder = builder.parent(Parent {
+                account: CredentialId::parse(account)?,
+                mint_generation: *mint_generation,
+            });
+        }
+        builder.build()
+    }
+}
+
+impl WireSecret<'_> {
+    fn read(&self) -> Result<StoredSecret, Invalid> {
+        let digest = Digest::from_parts(self.slot, self.guard, &bytes("digest", &self.digest)?)?;
+        Ok(StoredSecret { number: self.number, digest })
+    }
+}
+
+impl WireGrant<'_> {
+    fn read(&self) -> Result<Grant, Invalid> {
+        let rights = |organization: &str, scopes: &[Text<'_>]| {
+            let scopes = scopes.iter().map(|scope| scope.parse());
+            Rights::new(organization, scopes.collect::<Result<Vec<_>, _>>()?)
+        };
+        match self {
+            Self::ApiKey { user } => ApiKeyGrant::new(user).map(Grant::from),
+            Self::ServiceAccount { organization, scopes, public_key, sealed_keys, mint_generation } => {
+                let mut account =
+                    ServiceAccountGrant::new(rights(organization, scopes)?).mint_generation(*mint_generation);
+                if let Some(key) = public_key {
+                    let key = bytes("public key", key)?;
+                    account = account
+                        .public_key(key.try_into().map_err(|_| Invalid::new("public key", "32 bytes"))?);
+                }
+                for (project, sealed) in sealed_keys {
+                    account = account.seal(project, bytes("sealed key", sealed)?)?;
+                }
+                Ok(account.into())
+            }
+            Self::ServiceToken { organization, project, scopes, client_box } => {
+                let token = ServiceTokenGrant::new(project, rights(organization, scopes)?)?;
+                match client_box {
+                    Some(sealed) => token.client_box(bytes("client box", sealed)?).map(Grant::from),
+                    None => Ok(token.into()),
+                }
+            }
+        }
+    }
+}
+
+fn bytes(argument: &'static str, base64: &str) -> Result<Vec<u8>, Invalid> {
+    STANDARD.decode(base64).map_err(|_| Invalid::new(argument, "standard base64 with padding"))
+}

@@ -1,0 +1,25 @@
+//! The one or two secrets of a record.
+
+use crate::{Digest, Timestamp};
+
+/// A secret as a record holds it: its digest, and a number that tells it from the record's other ones.
+///
+/// Numbers count up by rotation and are never used again, so a use, or a caller, can say by which secret it was.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a number and a digest")]
+pub struct StoredSecret {
+    /// Which of the record's secrets, counted from 1.
+    pub number: u32,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// A secret that a rotation replaced, accepted until the overlap ends.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a secret and its end")]
+pub struct Retiring {
+    /// The secret.
+    pub secret: StoredSecret,
+    /// The first second at which it is not accepted any more.
+    pub ends_at: Timestamp,
+}

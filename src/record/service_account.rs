@@ -1,0 +1,115 @@
+//! What a service account is granted.
+
+use std::fmt;
+
+use super::Grant;
+use crate::{Invalid, ProjectId, Rights};
+
+/// A service account: rights in an organization, a public key, and project keys sealed to it.
+///
+/// Its private key stays with the machine; keygate stores neither it nor what it would open.
+///
+/// ```
+/// use keygate::{Rights, ServiceAccountGrant};
+///
+/// let rights = Rights::new("acme", ["read@/".parse()?, "*@web/prod:/**".parse()?])?;
+/// let grant = ServiceAccountGrant::new(rights).public_key([7; 32]).seal("web", vec![1, 2, 3])?;
+/// assert_eq!(grant.sealed_key("web"), Some(&[1, 2, 3][..]));
+/// # Ok::<(), keygate::Invalid>(())
+/// ```
+#[derive(Clone)]
+pub struct ServiceAccountGrant {
+    rights: Rights,
+    public_key: Option<[u8; 32]>,
+    sealed_keys: Vec<(ProjectId, Box<[u8]>)>,
+    mint_generation: u64,
+}
+
+impl ServiceAccountGrant {
+    /// These rights, and nothing else yet.
+    #[must_use]
+    pub const fn new(rights: Rights) -> Self {
+        Self { rights, public_key: None, sealed_keys: Vec::new(), mint_generation: 0 }
+    }
+
+    /// The account's public key: 32 bytes (X25519, RFC 7748).
+    #[must_use]
+    pub fn public_key(self, key: [u8; 32]) -> Self {
+        Self { public_key: Some(key), ..self }
+    }
+
+    /// The key of a project, sealed to the account's public key: opaque, at most 1,024 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] where the project's id is irregular or given before, the box is empty or longer, or there are
+    /// more than 256.
+    pub fn seal(self, project: &str, sealed: impl Into<Box<[u8]>>) -> Result<Self, Invalid> {
+        let (project, sealed) = (ProjectId::parse(project)?, sealed.into());
+        if !(1..=1_024).contains(&sealed.len()) {
+            return Err(Invalid::new("sealed key", "1 to 1024 bytes"));
+        }
+        if self.sealed_keys.iter().any(|(known, _)| *known == project) {
+            return Err(Invalid::new("sealed key", "one a project"));
+        }
+        if self.sealed_keys.len() >= 256 {
+            return Err(Invalid::new("sealed keys", "at most 256"));
+        }
+        let mut grant = self;
+        grant.sealed_keys.push((project, sealed));
+        Ok(grant)
+    }
+
+    /// The counter that a rotation after a leak raises: what was minted under another value is denied.
+    #[must_use]
+    pub const fn mint_generation(self, generation: u64) -> Self {
+        let mut grant = self;
+        grant.mint_generation = generation;
+        grant
+    }
+
+    /// What the account may do.
+    #[must_use]
+    pub const fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
+    /// The account's public key, if it has one.
+    #[must_use]
+    pub const fn key(&self) -> Option<&[u8; 32]> {
+        self.public_key.as_ref()
+    }
+
+    /// The sealed key of a project.
+    #[must_use]
+    pub fn sealed_key(&self, project: &str) -> Option<&[u8]> {
+        self.sealed_keys.iter().find(|(known, _)| known.as_str() == project).map(|(_, sealed)| &**sealed)
+    }
+
+    /// The sealed keys, by project.
+    pub fn sealed_keys(&self) -> impl Iterator<Item = (&ProjectId, &[u8])> {
+        self.sealed_keys.iter().map(|(project, sealed)| (project, &**sealed))
+    }
+
+    /// The mint generation of now.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.mint_generation
+    }
+}
+
+impl fmt::Debug for ServiceAccountGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceAccountGrant")
+            .field("rights", &self.rights)
+            .field("mint_generation", &self.mint_generation)
+            .field("sealed_keys", &self.sealed_keys.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<ServiceAccountGrant> for Grant {
+    fn from(grant: ServiceAccountGrant) -> Self {
+        Self::ServiceAccount(grant)
+    }
+}

@@ -1,0 +1,135 @@
+//! The text of scopes: reading it, and writing the one canonical form.
+
+use super::path::LONGEST as LONGEST_PATTERN;
+use super::{ANY, Action, Actions, Pattern, Reach, Scope, Span};
+use crate::Invalid;
+use crate::owner::check_id;
+
+const ARGUMENT: &str = "scope";
+
+/// `create,read,update,delete@` + 64 + `/` + 64 + `:` + a pattern of 1,024.
+const LONGEST: usize = 26 + 64 + 1 + 64 + 1 + LONGEST_PATTERN;
+
+/// The length is judged before anything else: nothing works on a text without a bound.
+pub(super) fn parse(scope: &str) -> Result<Scope, Invalid> {
+    let expected = |expected, position| Invalid::new(ARGUMENT, expected).at(position);
+    if scope.len() > LONGEST {
+        return Err(expected("at most 1180 bytes", LONGEST));
+    }
+    let (words, target) = split(scope, '@');
+    let actions = parse_actions(words)?;
+    let target = target.ok_or(expected("'@' after the actions", scope.len()))?;
+    if target == "/" {
+        return Ok(organization(actions));
+    }
+    let start = offset(scope, target);
+    let (name, rest) = split(target, '/');
+    check_id_or_any(ARGUMENT, name).map_err(|invalid| invalid.within(ARGUMENT, start))?;
+    let rest = rest.ok_or(expected("'/' after the project", scope.len()))?;
+    if rest.is_empty() {
+        return Ok(project(actions, name));
+    }
+    let (environment, pattern) = split(rest, ':');
+    let start = offset(scope, rest);
+    check_id_or_any(ARGUMENT, environment).map_err(|invalid| invalid.within(ARGUMENT, start))?;
+    let pattern = pattern.ok_or(expected("':' after the environment", scope.len()))?;
+    let start = offset(scope, pattern);
+    let pattern = Pattern::parse(pattern).map_err(|invalid| invalid.within(ARGUMENT, start))?;
+    Ok(secrets(actions, name, environment, pattern))
+}
+
+fn parse_actions(words: &str) -> Result<Actions, Invalid> {
+    if words == ANY {
+        return Ok(Actions::ALL);
+    }
+    let mut actions = Actions::default();
+    for word in words.split(',') {
+        let expected = |expected| Invalid::new(ARGUMENT, expected).at(offset(words, word));
+        let action = match Action::named(word) {
+            Some(action) => action,
+            None if word == ANY => return Err(expected("'*' alone, or the actions by name")),
+            None => return Err(expected("create, read, update or delete, or '*' alone")),
+        };
+        if actions.contains(action) {
+            return Err(expected("each action at most once"));
+        }
+        actions = actions.with(action);
+    }
+    Ok(actions)
+}
+
+/// What is before the first separator, and what is after it.
+fn split(text: &str, separator: char) -> (&str, Option<&str>) {
+    text.split_once(separator).map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+/// Where a part begins in the text that it was cut from.
+fn offset(whole: &str, part: &str) -> usize {
+    part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
+}
+
+pub(super) fn check_actions(actions: Actions) -> Result<(), Invalid> {
+    if actions.is_empty() { Err(Invalid::new("actions", "at least one action")) } else { Ok(()) }
+}
+
+pub(super) fn check_id_or_any(argument: &'static str, id: &str) -> Result<(), Invalid> {
+    if id == ANY {
+        return Ok(());
+    }
+    check_id(argument, id).map_err(|invalid| {
+        Invalid::new(argument, "'*', or 1 to 64 of A-Z a-z 0-9 - _").at(invalid.position().unwrap_or_default())
+    })
+}
+
+pub(super) fn organization(actions: Actions) -> Scope {
+    let mut writer = Writer::new(actions, 1);
+    writer.text.push('/');
+    writer.finish(actions, Reach::Organization)
+}
+
+pub(super) fn project(actions: Actions, project: &str) -> Scope {
+    let mut writer = Writer::new(actions, project.len().saturating_add(1));
+    let project = writer.part(project, '/');
+    writer.finish(actions, Reach::Project(project))
+}
+
+pub(super) fn secrets(actions: Actions, project: &str, environment: &str, pattern: Pattern<'_>) -> Scope {
+    let parts = [project.len(), environment.len(), pattern.as_str().len(), 2];
+    let mut writer = Writer::new(actions, parts.into_iter().fold(0, usize::saturating_add));
+    let project = writer.part(project, '/');
+    let environment = writer.part(environment, ':');
+    let start = writer.position();
+    writer.text.push_str(pattern.as_str());
+    writer.finish(actions, Reach::Secrets { project, environment, pattern: start, shape: pattern.shape() })
+}
+
+/// Writes the parts, each checked before, and notes where they are.
+struct Writer {
+    text: String,
+}
+
+impl Writer {
+    fn new(actions: Actions, target: usize) -> Self {
+        let mut text = actions.to_string();
+        text.reserve_exact(target.saturating_add(1));
+        text.push('@');
+        Self { text }
+    }
+
+    fn part(&mut self, part: &str, end: char) -> Span {
+        let start = self.position();
+        self.text.push_str(part);
+        let span = Span { start, end: self.position() };
+        self.text.push(end);
+        span
+    }
+
+    /// At most 151 where a part begins or ends. Were it more, the part would be read as empty, which permits nothing.
+    fn position(&self) -> u8 {
+        u8::try_from(self.text.len()).unwrap_or(u8::MAX)
+    }
+
+    fn finish(self, actions: Actions, reach: Reach) -> Scope {
+        Scope { text: self.text.into(), actions, reach }
+    }
+}
