@@ -148,13 +148,13 @@ impl Caller {
         };
         let scope = match rights.permit(action, resource) {
             Ok(scope) => scope,
-            Err(failure) => return deny(failure.nearest(), failure.failed(), false),
+            Err(failure) => return deny(failure.nearest(), failure.part(), false),
         };
         if let Some(parent) = self.parent.as_ref() {
             // An account always has rights; a parent without any would permit nothing.
             match parent.grant().rights().map(|rights| rights.permit(action, resource)) {
                 Some(Ok(_)) => {}
-                Some(Err(failure)) => return deny(failure.nearest(), failure.failed(), true),
+                Some(Err(failure)) => return deny(failure.nearest(), failure.part(), true),
                 None => return deny(None, Part::Level, true),
             }
         }

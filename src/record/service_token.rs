@@ -38,7 +38,7 @@ impl ServiceTokenGrant {
             if scope.level() != Level::Secrets {
                 return Err(Invalid::new("scope", "scopes on secrets only, in a service token"));
             }
-            if scope.project() != Some(project.as_str()) {
+            if scope.project_name() != Some(project.as_str()) {
                 return Err(Invalid::new("scope", "scopes of the service token's own project"));
             }
         }

@@ -141,7 +141,11 @@ impl<'a, 'b> Search<'a, 'b> {
         if let Some(place) = moves.letter {
             match LETTERS.iter().find(|&&letter| !self.acceptor.waits_for(set, letter)) {
                 Some(&letter) => self.reach(place, self.acceptor.after(set, letter)),
-                None => LETTERS.iter().for_each(|&letter| self.reach(place, self.acceptor.after(set, letter))),
+                None => {
+                    for &letter in LETTERS {
+                        self.reach(place, self.acceptor.after(set, letter));
+                    }
+                }
             }
         }
     }

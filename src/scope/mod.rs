@@ -147,7 +147,12 @@ impl Scope {
     ///
     /// [`Invalid`] without any action, or where the project or environment is neither an id nor `*`, or where the
     /// pattern is not a [`Pattern`].
-    pub fn secrets(actions: Actions, project: &str, environment: &str, pattern: &str) -> Result<Self, Invalid> {
+    pub fn secrets(
+        actions: Actions,
+        project: &str,
+        environment: &str,
+        pattern: &str,
+    ) -> Result<Self, Invalid> {
         text::check_actions(actions)?;
         text::check_id_or_any("project", project)?;
         text::check_id_or_any("environment", environment)?;

@@ -272,7 +272,13 @@ fn matches(pattern: &str, path: &str) -> bool {
 /// `/a/b` is `a` and `/b`; the empty text has no segment.
 fn first_segment(text: &str) -> Option<(&str, &str)> {
     let names = text.strip_prefix('/')?;
-    Some(names.bytes().position(|byte| byte == b'/').and_then(|end| names.split_at_checked(end)).unwrap_or((names, "")))
+    Some(
+        names
+            .bytes()
+            .position(|byte| byte == b'/')
+            .and_then(|end| names.split_at_checked(end))
+            .unwrap_or((names, "")),
+    )
 }
 
 /// What is before the first star begins the name, what is after the last ends it, and what is between two stars is

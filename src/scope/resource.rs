@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{Action, SecretPath};
+use crate::Refusal;
 use crate::owner::check_id;
-use crate::{Reason, Refusal};
 
 /// What a request wants to reach.
 ///
@@ -45,7 +45,6 @@ impl<'a> Resource<'a> {
     ///
     /// A [`Refusal`]: a bad request where the project or environment is not 1–64 of `A-Z a-z 0-9 - _` or the path is
     /// not a [`SecretPath`]; undecided where the organization is not an id, because the host's own data said it.
-    #[expect(clippy::result_large_err, reason = "one type of refusal, and a request is refused once")]
     pub fn secrets(
         organization: &'a str,
         project: &'a str,
@@ -55,7 +54,7 @@ impl<'a> Resource<'a> {
         let path = check_id("project", project)
             .and_then(|()| check_id("environment", environment))
             .and_then(|()| SecretPath::parse(path))
-            .map_err(|invalid| Refusal::new(Reason::IrregularResource(invalid)))?;
+            .map_err(Refusal::irregular_resource)?;
         check_organization(organization)?;
         Ok(Self(Target::Secrets { organization, project, environment, path }))
     }
@@ -66,9 +65,8 @@ impl<'a> Resource<'a> {
     ///
     /// A [`Refusal`]: a bad request where the project is not 1–64 of `A-Z a-z 0-9 - _`; undecided where the
     /// organization is not.
-    #[expect(clippy::result_large_err, reason = "one type of refusal, and a request is refused once")]
     pub fn project(organization: &'a str, project: &'a str) -> Result<Self, Refusal> {
-        check_id("project", project).map_err(|invalid| Refusal::new(Reason::IrregularResource(invalid)))?;
+        check_id("project", project).map_err(Refusal::irregular_resource)?;
         check_organization(organization)?;
         Ok(Self(Target::Project { organization, project }))
     }
@@ -78,7 +76,6 @@ impl<'a> Resource<'a> {
     /// # Errors
     ///
     /// A [`Refusal`], undecided, where the organization is not 1–64 of `A-Z a-z 0-9 - _`.
-    #[expect(clippy::result_large_err, reason = "one type of refusal, and a request is refused once")]
     pub fn organization(organization: &'a str) -> Result<Self, Refusal> {
         check_organization(organization)?;
         Ok(Self(Target::Organization { organization }))
@@ -126,10 +123,8 @@ impl Target<'_> {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "one type of refusal, and a request is refused once")]
 fn check_organization(organization: &str) -> Result<(), Refusal> {
-    check_id("organization", organization)
-        .map_err(|invalid| Refusal::new(Reason::IrregularOrganization(invalid)))
+    check_id("organization", organization).map_err(Refusal::irregular_organization)
 }
 
 impl fmt::Display for Resource<'_> {

@@ -136,7 +136,12 @@ impl Rights {
         let mut budget = Budget::of_a_set();
         for (index, scope) in narrower.scopes.iter().enumerate() {
             if self.organization != narrower.organization {
-                return Err(TooWide::new(index, scope, scope.actions().iter().next(), Cause::OtherOrganization));
+                return Err(TooWide::new(
+                    index,
+                    scope,
+                    scope.actions().iter().next(),
+                    Cause::OtherOrganization,
+                ));
             }
             let mut uncovered = scope.actions();
             let mut undecided = None;
@@ -189,7 +194,9 @@ impl fmt::Display for NotPermitted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.nearest {
             None => f.write_str("there are no scopes"),
-            Some(scope) if self.part == Part::Action => write!(f, "the nearest scope, {scope}, lacks the action"),
+            Some(scope) if self.part == Part::Action => {
+                write!(f, "the nearest scope, {scope}, lacks the action")
+            }
             Some(scope) => write!(f, "the nearest scope, {scope}, has another {}", self.part),
         }
     }
@@ -261,7 +268,13 @@ impl TooWide {
     fn new(rule: usize, scope: &Scope, action: Option<Action>, cause: Cause) -> Self {
         let action = action.unwrap_or(Action::Create);
         let target = scope.as_str().split_once('@').map_or("", |(_, target)| target);
-        Self { rule, scope: scope.as_str().into(), action, lacking: format!("{action}@{target}").into(), cause }
+        Self {
+            rule,
+            scope: scope.as_str().into(),
+            action,
+            lacking: format!("{action}@{target}").into(),
+            cause,
+        }
     }
 
     /// Which scope is too wide: its index, from 0.

@@ -77,7 +77,8 @@ pub(super) fn check_id_or_any(argument: &'static str, id: &str) -> Result<(), In
         return Ok(());
     }
     check_id(argument, id).map_err(|invalid| {
-        Invalid::new(argument, "'*', or 1 to 64 of A-Z a-z 0-9 - _").at(invalid.position().unwrap_or_default())
+        Invalid::new(argument, "'*', or 1 to 64 of A-Z a-z 0-9 - _")
+            .at(invalid.position().unwrap_or_default())
     })
 }
 

@@ -1,0 +1,65 @@
+//! `cargo bench -p keygate-peers --bench ratios`: all cases interleaved in one process, as multiples of the floor.
+
+use keygate::Kind;
+use keygate_peers::case::order;
+use keygate_peers::pure::{self, Host};
+use keygate_peers::{CREDENTIALS, bcrypt, jwt, naive, prefixed};
+
+const ROUNDS: usize = 201;
+
+fn main() {
+    // `cargo bench` says `--bench`; without it (`cargo test --all-targets`) one round shows that all cases work.
+    let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 1 };
+    let [tokens, accounts, api_keys] = [Kind::ServiceToken, Kind::ServiceAccount, Kind::ApiKey].map(Host::of);
+    let texts = tokens.texts();
+    let (jwt, jwt_length) = jwt::case();
+    let cases = [
+        pure::floor(&tokens),
+        pure::granted("pure", &tokens),
+        pure::granted("service_account", &accounts),
+        pure::granted("api_key", &api_keys),
+        pure::wrong_secret(&tokens),
+        pure::unknown_id(&tokens),
+        pure::malformed(&tokens),
+        pure::issue(&tokens),
+        naive::case(texts),
+        prefixed::case(),
+        jwt,
+        bcrypt::case(texts),
+    ];
+
+    let order = order();
+    let allocations: Vec<f64> = cases.iter().map(|case| case.allocations(&order)).collect();
+    let mut times = vec![Vec::with_capacity(rounds); cases.len()];
+    allocation_counter::opt_out(|| {
+        for _ in 0..rounds {
+            cases.iter().zip(&mut times).for_each(|(case, times)| times.push(case.time(&order)));
+        }
+    });
+
+    println!(
+        "one interleaved run, one process: {rounds} rounds of all cases, {CREDENTIALS} credentials in a shuffled order"
+    );
+    println!("a ratio is the median over rounds of (time of the case / time of the floor in the same round)");
+    println!("a token of jsonwebtoken has {jwt_length} bytes, a credential of keygate {}\n", texts[0].len());
+    println!(
+        "{:<18} {:>10} {:>10} {:>10} {:>13} {:>16}",
+        "case", "x floor", "10 %", "90 %", "allocations", "ns, this machine"
+    );
+    let mut lines = String::new();
+    for ((case, case_times), allocations) in cases.iter().zip(&times).zip(allocations) {
+        let ratios = sorted(case_times.iter().zip(&times[0]).map(|(case, floor)| case / floor));
+        let [low, median, high] = [10, 50, 90].map(|percent| ratios[(ratios.len() - 1) * percent / 100]);
+        let times = sorted(case_times.iter().copied());
+        let (name, time) = (case.name(), times[times.len() / 2]);
+        println!("{name:<18} {median:>10.2} {low:>10.2} {high:>10.2} {allocations:>13} {time:>16.0}");
+        lines += &format!("ratio {name} {median:.2} {allocations}\n");
+    }
+    print!("\n{lines}");
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Counts instructions by callgrind: what the pure core costs above the floor, per operation.
+# The promise is a difference of at most 1,000. Setting up is subtracted: each case runs with two numbers of passes.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+readonly credentials=1024 few=1 many=11 promised=1000
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+
+counted() { # case, passes
+    cargo run --quiet --profile bench --bin instructions \
+        --config "target.'cfg(all())'.runner = ['valgrind', '--quiet', '--tool=callgrind', '--callgrind-out-file=$out']" \
+        -- "$1" "$2"
+    awk '/^(summary|totals):/ { total = $2 } END { print total }' "$out"
+}
+
+per_operation() { # case
+    local less more
+    less=$(counted "$1" $few)
+    more=$(counted "$1" $many)
+    echo $(((more - less) / ((many - few) * credentials)))
+}
+
+floor=$(per_operation floor)
+pure=$(per_operation pure)
+difference=$((pure - floor))
+echo "instructions floor $floor"
+echo "instructions pure $pure"
+echo "difference $difference"
+if ((difference > promised)); then
+    echo "more than the promised $promised" >&2
+    exit 1
+fi

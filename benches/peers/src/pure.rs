@@ -1,0 +1,189 @@
+//! keygate's pure core, as a host without async drives it: four header lines to a decision, nothing else.
+
+use std::hint::black_box;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use keygate::{
+    Action, ApiKeyGrant, Caller, CredentialKey, DigestKeys, Grant, Invalid, Kind, Moment, Presented, Reason,
+    Record, Refusal, Resource, Rights, ServiceAccountGrant, ServiceTokenGrant, SystemRandom, Timestamp,
+    Validity, header, verify,
+};
+
+use crate::account::{EXPIRES_AT, NOW};
+use crate::floor::Floor;
+use crate::{CREDENTIALS, Case};
+
+/// A host's records of one kind, and the credentials that belong to them.
+pub struct Host {
+    kind: Kind,
+    keys: DigestKeys,
+    records: HashMap<CredentialKey, Arc<Record>>,
+    texts: Vec<String>,
+}
+
+impl Host {
+    /// A host with credentials of this kind, freshly drawn.
+    pub fn of(kind: Kind) -> Rc<Self> {
+        let keys = DigestKeys::ephemeral().expect("randomness");
+        let (mut records, mut texts) = (HashMap::new(), Vec::new());
+        for _ in 0..CREDENTIALS {
+            let drawn = keys.draw(kind, &SystemRandom).expect("randomness");
+            let record =
+                Record::builder(drawn.key.id, grant(kind).expect("a grant"), drawn.digest, at(NOW - 60))
+                    .validity(Validity::until(at(EXPIRES_AT)))
+                    .build()
+                    .expect("a record");
+            records.insert(drawn.key, Arc::new(record));
+            texts.push(drawn.text.expose().to_owned());
+        }
+        Rc::new(Self { kind, keys, records, texts })
+    }
+
+    /// The credentials' texts.
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// What a host writes: the call that `pure` measures.
+    fn authenticate(&self, headers: &[(&str, &str); 4]) -> Result<Caller, Refusal> {
+        match header::present(headers)? {
+            Presented::Credential(text) => {
+                verify(&text, self.records.get(&text.key()), &self.keys, Moment::at(at(NOW)))?
+                    .with_parent(|key| self.records.get(key))
+            }
+            Presented::AccessToken(_) => unreachable!("no case presents one"),
+        }
+    }
+
+    /// Other texts in these headers, and what becomes of them.
+    fn headers(&self, texts: impl IntoIterator<Item = String>) -> Headers {
+        let name = if self.kind == Kind::ApiKey { "x-api-key" } else { "authorization" };
+        let scheme = if self.kind == Kind::ApiKey { "" } else { "Bearer " };
+        Headers { name, values: texts.into_iter().map(|text| format!("{scheme}{text}")).collect() }
+    }
+}
+
+/// One header value a request.
+struct Headers {
+    name: &'static str,
+    values: Vec<String>,
+}
+
+impl Headers {
+    /// The header lines of a request, opaque to the compiler as a server's are.
+    #[inline]
+    fn of(&self, request: usize) -> [(&str, &str); 4] {
+        black_box([
+            ("host", "api.example"),
+            ("accept", "application/json"),
+            ("user-agent", "machine/1.0"),
+            (self.name, &self.values[request]),
+        ])
+    }
+}
+
+/// The floor, over the texts of this host in the same order.
+pub fn floor(host: &Host) -> Case {
+    let texts: Vec<[u8; 55]> =
+        host.texts.iter().map(|text| text.as_bytes().try_into().expect("55 characters")).collect();
+    let floor = Floor::new(&[7; 32], texts.iter().copied());
+    Case::new("floor", move |credential| floor.verify(&texts[credential]))
+}
+
+/// Headers to a granted access on secrets (a service token's, an account's) or, as the user, on a project (an API key's).
+pub fn granted(name: &'static str, host: &Rc<Host>) -> Case {
+    let (host, headers) = (Rc::clone(host), host.headers(host.texts.iter().cloned()));
+    if host.kind == Kind::ApiKey {
+        Case::new(name, move |request| {
+            host.authenticate(&headers.of(request)).is_ok_and(|caller| {
+                let project = Resource::project("acme", "web").expect("regular");
+                caller.decide(Action::Read, &project).or_as_user(|user| user.as_str() == USER).is_ok()
+            })
+        })
+    } else {
+        Case::new(name, move |request| {
+            host.authenticate(&headers.of(request)).is_ok_and(|caller| {
+                let [organization, project, environment, path] =
+                    black_box(["acme", "web", "prod", "/app/db"]);
+                Resource::secrets(organization, project, environment, path)
+                    .is_ok_and(|secrets| caller.decide(Action::Read, &secrets).granted().is_ok())
+            })
+        })
+    }
+}
+
+/// A known id with a text that is whole, guard and all, and not the record's.
+pub fn wrong_secret(host: &Rc<Host>) -> Case {
+    let redrawn = |text: &String| {
+        let id = keygate::CredentialText::parse(text).expect("whole").id();
+        let drawn = host.keys.redraw(CredentialKey::new(host.kind, id), &SystemRandom).expect("randomness");
+        drawn.text.expose().to_owned()
+    };
+    refused("wrong_secret", host, host.texts.iter().map(redrawn), |reason| reason == Reason::WrongSecret)
+}
+
+/// A text that is whole and of no record.
+pub fn unknown_id(host: &Rc<Host>) -> Case {
+    let drawn = |_| {
+        let drawn = host.keys.draw(host.kind, &SystemRandom).expect("randomness");
+        drawn.text.expose().to_owned()
+    };
+    refused("unknown_id", host, (0..CREDENTIALS).map(drawn), |reason| reason == Reason::UnknownCredential)
+}
+
+/// A text with one character changed: what all the checks of parsing are needed for.
+pub fn malformed(host: &Rc<Host>) -> Case {
+    let damaged = |text: &String| {
+        let (head, tail) = text.split_at(30);
+        let other = if tail.starts_with('A') { 'B' } else { 'A' };
+        format!("{head}{other}{}", &tail[1..])
+    };
+    refused("malformed", host, host.texts.iter().map(damaged), |reason| {
+        matches!(reason, Reason::Malformed(_))
+    })
+}
+
+fn refused(
+    name: &'static str,
+    host: &Rc<Host>,
+    texts: impl Iterator<Item = String>,
+    expected: fn(Reason) -> bool,
+) -> Case {
+    let (host, headers) = (Rc::clone(host), host.headers(texts));
+    Case::new(name, move |request| {
+        host.authenticate(&headers.of(request)).is_err_and(|refusal| expected(refusal.reason()))
+    })
+}
+
+/// A new credential with its digest, from the system's random source.
+pub fn issue(host: &Rc<Host>) -> Case {
+    let host = Rc::clone(host);
+    Case::new("issue", move |_| host.keys.draw(host.kind, &SystemRandom).is_ok())
+}
+
+const USER: &str = "u-17";
+
+/// What all records of a kind are granted; the scope that the cases need is the last of three.
+fn grant(kind: Kind) -> Result<Grant, Invalid> {
+    let rights = |scopes: [&str; 3]| {
+        let scopes = scopes.map(|scope| scope.parse().expect("a scope"));
+        Rights::new("acme", scopes)
+    };
+    Ok(match kind {
+        Kind::ApiKey => ApiKeyGrant::new(USER)?.into(),
+        Kind::ServiceAccount => {
+            let scopes = ["read@/", "read,update@web/", "read@web/prod:/app/**"];
+            ServiceAccountGrant::new(rights(scopes)?).into()
+        }
+        Kind::ServiceToken => {
+            let scopes = ["*@web/dev:/**", "create,read@web/staging:/app/**", "read@web/prod:/app/**"];
+            ServiceTokenGrant::new("web", rights(scopes)?)?.into()
+        }
+    })
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix(seconds.cast_signed())
+}
