@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keygate::{
-    Action, ApiKeyGrant, Clock as _, CredentialKey, DigestKeys, Grant, Kind, Lifetime, Moment, Presented, Record,
-    Refusal, Resource, Rights, ServiceAccountGrant, ServiceTokenGrant, SystemClock, SystemRandom, Validity, header,
-    verify,
+    Action, ApiKeyGrant, Clock as _, CredentialKey, DigestKeys, Grant, Kind, Lifetime, Moment, Presented,
+    Record, Refusal, Resource, Rights, ServiceAccountGrant, ServiceTokenGrant, SystemClock, SystemRandom,
+    Validity, header, verify,
 };
 
 type Any = Box<dyn Error>;
@@ -88,14 +88,19 @@ fn serve(host: &Host, mut stream: TcpStream) -> std::io::Result<()> {
     let client = stream.peer_addr()?.ip();
     let answer = match read_request(&stream)? {
         Some((method, path, headers)) => host.answer(&method, &path, &headers, client),
-        None => Answer { status: 400, headers: Vec::new(), body: r#"{"error":"not an HTTP request"}"#.to_owned() },
+        None => {
+            Answer { status: 400, headers: Vec::new(), body: r#"{"error":"not an HTTP request"}"#.to_owned() }
+        }
     };
     write!(stream, "HTTP/1.1 {}\r\n", answer.status)?;
     for (name, value) in &answer.headers {
         write!(stream, "{name}: {value}\r\n")?;
     }
     let length = answer.body.len();
-    write!(stream, "Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )?;
     stream.write_all(answer.body.as_bytes())
 }
 
@@ -105,8 +110,7 @@ fn read_request(stream: &TcpStream) -> std::io::Result<Option<(String, String, H
     let mut next = || -> std::io::Result<Vec<u8>> {
         let mut line = Vec::new();
         lines.read_until(b'\n', &mut line)?;
-        let end = line.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-        line.truncate(end);
+        while line.pop_if(|byte| matches!(byte, b'\r' | b'\n')).is_some() {}
         Ok(line)
     };
     let first = next()?;
@@ -120,7 +124,8 @@ fn read_request(stream: &TcpStream) -> std::io::Result<Option<(String, String, H
             return Ok(Some((method.to_owned(), path.to_owned(), headers)));
         }
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return Ok(None) };
-        headers.push((line[..colon].to_vec(), line[colon + 1..].to_vec()));
+        let (name, value) = line.split_at(colon);
+        headers.push((name.to_vec(), value.iter().skip(1).copied().collect()));
     }
 }
 
@@ -159,23 +164,29 @@ impl Host {
             "DELETE" => Action::Delete,
             _ => return Ok(plain(405, r#"{"error":"method not allowed"}"#)),
         };
-        // Whose project it is, a real host looks up in its own table.
-        let mut parts = path.splitn(5, '/').skip(1);
-        let wanted = match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some("credential"), None, ..) => Resource::own_credential(),
-            (Some("projects"), Some(project), None, _) => Resource::project("acme", project)?,
-            (Some("secrets"), Some(project), Some(environment), Some(folder)) => {
-                let start = path.len() - folder.len() - 1;
-                Resource::secrets("acme", project, environment, &path[start..])?
-            }
-            _ => return Ok(plain(404, r#"{"error":"not found"}"#)),
-        };
+        let Some(wanted) = wanted(path) else { return Ok(plain(404, r#"{"error":"not found"}"#)) };
+        let wanted = wanted?;
         let permit = caller.decide(action, &wanted).or_as_user(|user| user.as_str() == "u-17")?;
         let view = serde_json::to_string(&caller.record().view()).unwrap_or_default();
         let own = caller.credential().kind == Kind::ApiKey || permit.scope().is_none();
         let shown = if own { format!(r#","credential":{view}"#) } else { String::new() };
         Ok(plain(200, &format!(r#"{{"permitted":"{permit}"{shown}}}"#)))
     }
+}
+
+/// `/credential`, `/projects/PROJECT` or `/secrets/PROJECT/ENVIRONMENT/FOLDER…`. Whose project it is, a real host
+/// looks up in its own table: never in the request.
+fn wanted(path: &str) -> Option<Result<Resource<'_>, Refusal>> {
+    if path == "/credential" {
+        return Some(Ok(Resource::own_credential()));
+    }
+    if let Some(project) = path.strip_prefix("/projects/") {
+        return Some(Resource::project("acme", project));
+    }
+    let (project, rest) = path.strip_prefix("/secrets/")?.split_once('/')?;
+    let (environment, _) = rest.split_once('/')?;
+    let folder = rest.strip_prefix(environment)?;
+    Some(Resource::secrets("acme", project, environment, folder))
 }
 
 fn plain(status: u16, body: &str) -> Answer {

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 /// What a whole credential is, or what is wrong with the text.
-pub fn report(text: &str) -> Result<String, String> {
+pub(crate) fn report(text: &str) -> Result<String, String> {
     if text.starts_with("eyJ") && text.split('.').count() == 3 {
         return Err("this looks like a JWT: an access token, perhaps; only its server can tell".to_owned());
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::scope::Target;
 use crate::{
-    Action, CredentialKey, Grant, Kind, Method, Owner, Part, Reason, Record, Refusal, Resource, Scope, Timestamp,
-    UserId,
+    Action, CredentialKey, Grant, Kind, Method, Owner, Part, Reason, Record, Refusal, Resource, Scope,
+    Timestamp, UserId,
 };
 
 /// The authenticated result: who is calling, by which credential, with which rights.
@@ -127,8 +127,9 @@ impl Caller {
     #[inline]
     pub fn decide<'a>(&'a self, action: Action, resource: &'a Resource<'a>) -> Decision<'a> {
         let permit = |scope| Permit { caller: self, action, resource, scope };
-        let deny =
-            |nearest, failed, by_parent| Decision::Deny(Deny { access: permit(None), nearest, failed, by_parent });
+        let deny = |nearest, failed, by_parent| {
+            Decision::Deny(Deny { access: permit(None), nearest, failed, by_parent })
+        };
         let never = deny(None, Part::Level, false);
         let rights = match (self.record.grant(), resource.target()) {
             (_, Target::OwnCredential) => {
@@ -185,7 +186,7 @@ impl<'a> Decision<'a> {
     pub fn granted(self) -> Result<Permit<'a>, Refusal> {
         match self {
             Self::Permit(permit) => Ok(permit),
-            Self::AsUser(pending) => Err(pending.access.forbid(Reason::UserNotAsked)),
+            Self::AsUser(pending) => Err(pending.refuse(Reason::UserNotAsked)),
             Self::Deny(denial) => Err(denial.into()),
         }
     }
@@ -263,15 +264,17 @@ impl<'a> Permit<'a> {
         self.scope
     }
 
-    #[cold]
-    fn forbid(&self, reason: Reason) -> Refusal {
-        let credential = self.caller.credential();
-        let refusal = Refusal::new(reason).about(credential);
-        match credential.kind {
-            // No scope would help an API key.
-            Kind::ApiKey => refusal,
-            Kind::ServiceAccount | Kind::ServiceToken => refusal.needing(self.resource.needed(self.action)),
+    /// What would have been needed, as a scope text; none where no scope would help.
+    fn needed(&self) -> Option<String> {
+        match self.caller.credential().kind {
+            Kind::ApiKey => None,
+            Kind::ServiceAccount | Kind::ServiceToken => self.resource.needed(self.action),
         }
+    }
+
+    #[cold]
+    fn forbid(&self, reason: Reason, why: String) -> Refusal {
+        Refusal::new(reason).about(self.caller.credential()).forbidding(self.needed(), why)
     }
 }
 
@@ -302,7 +305,14 @@ impl<'a> AsUser<'a> {
     ///
     /// [`Refusal`] of the class *forbidden* where the user may not.
     pub fn settle(self, allowed: bool) -> Result<Permit<'a>, Refusal> {
-        if allowed { Ok(self.access) } else { Err(self.access.forbid(Reason::UserNotPermitted)) }
+        if allowed { Ok(self.access) } else { Err(self.refuse(Reason::UserNotPermitted)) }
+    }
+}
+
+impl AsUser<'_> {
+    #[cold]
+    fn refuse(&self, reason: Reason) -> Refusal {
+        self.access.forbid(reason, format!("{} as user {}", self.access, self.user))
     }
 }
 
@@ -337,10 +347,7 @@ impl<'a> Deny<'a> {
     /// What would have been needed, as a scope text; none where no scope would help.
     #[must_use]
     pub fn missing(&self) -> Option<String> {
-        match self.access.caller.method() {
-            Method::ApiKey => None,
-            _ => self.access.resource.needed(self.access.action),
-        }
+        self.access.needed()
     }
 }
 
@@ -348,9 +355,11 @@ impl fmt::Display for Deny<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whose = if self.by_parent { " of the account that minted it" } else { "" };
         match self.nearest {
-            Some(scope) => {
-                write!(f, "{}: the {} of its nearest scope{whose}, {scope}, does not fit", self.access, self.failed)
-            }
+            Some(scope) => write!(
+                f,
+                "{}: the {} of the nearest scope{whose}, {scope}, does not fit",
+                self.access, self.failed
+            ),
             None => write!(f, "{}: no scope{whose} reaches it", self.access),
         }
     }
@@ -358,6 +367,6 @@ impl fmt::Display for Deny<'_> {
 
 impl From<Deny<'_>> for Refusal {
     fn from(denial: Deny<'_>) -> Self {
-        denial.access.forbid(Reason::NotPermitted)
+        denial.access.forbid(Reason::NotPermitted, denial.to_string())
     }
 }

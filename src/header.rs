@@ -258,7 +258,8 @@ impl HeaderPolicy {
             return Err(Reason::TooLarge);
         }
         let value_start = value.iter().take_while(|byte| is_blank(**byte)).count();
-        let value_end = value.iter().rposition(|byte| !is_blank(*byte)).map_or(0, |last| last.saturating_add(1));
+        let value_end =
+            value.iter().rposition(|byte| !is_blank(*byte)).map_or(0, |last| last.saturating_add(1));
         let stripped = value.get(value_start..value_end).unwrap_or_default();
         // No early exit, so that the compiler looks at many bytes at once.
         if !stripped.iter().fold(true, |all, byte| all & is_visible(*byte)) {
@@ -336,7 +337,9 @@ impl Channel {
     const fn check(self, method: Method) -> Result<(), Reason> {
         match (self, method) {
             (Self::ApiKey, Method::ApiKey) => Ok(()),
-            (Self::Authorization, Method::ServiceAccount | Method::ServiceToken | Method::AccessToken) => Ok(()),
+            (Self::Authorization, Method::ServiceAccount | Method::ServiceToken | Method::AccessToken) => {
+                Ok(())
+            }
             _ => Err(Reason::WrongChannel(method)),
         }
     }

@@ -38,7 +38,8 @@ pub use record::{
 };
 pub use refusal::{Challenge, ParentFault, Reason, Refusal, RefusalClass};
 pub use scope::{
-    Action, Actions, Containment, Level, NotPermitted, Part, Pattern, Resource, Rights, Scope, SecretPath, TooWide,
+    Action, Actions, Containment, Level, NotPermitted, Part, Pattern, Resource, Rights, Scope, SecretPath,
+    TooWide,
 };
 pub use timestamp::{Expiry, Lifetime, Timestamp};
 pub use upgrade::Upgrade;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::credential::Methods;
-use crate::{CredentialKey, Flaw, Invalid, Method};
+use crate::{CredentialKey, Flaw, Invalid, Kind, Method};
 
 /// An error of somebody else's, as the source of ours.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -42,10 +42,17 @@ pub struct Refusal {
 enum Detail {
     None,
     Realm(Arc<str>),
-    /// What would have been needed, as a scope text.
-    Needed(Box<str>),
+    Forbidden(Box<Forbidden>),
     RetryAfter(Duration),
     Source(BoxError),
+}
+
+#[derive(Debug)]
+struct Forbidden {
+    /// What would have been needed, as a scope text; none where no scope would help.
+    needed: Option<String>,
+    /// Which access it was, and how the nearest scope failed: for the log.
+    why: String,
 }
 
 /// The five classes of refusal. They never merge: a failure never reads as a denial, and never as a permission.
@@ -172,13 +179,7 @@ pub enum ParentFault {
 impl Refusal {
     #[inline]
     pub(crate) const fn new(reason: Reason) -> Self {
-        Self {
-            reason,
-            class: reason.class(),
-            accepted: Methods::ALL,
-            credential: None,
-            detail: Detail::None,
-        }
+        Self { reason, class: reason.class(), accepted: Methods::ALL, credential: None, detail: Detail::None }
     }
 
     pub(crate) const fn accepting(self, accepted: Methods) -> Self {
@@ -207,11 +208,8 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn needing(self, needed: Option<String>) -> Self {
-        match needed {
-            Some(needed) => Self { detail: Detail::Needed(needed.into()), ..self },
-            None => self,
-        }
+    pub(crate) fn forbidding(self, needed: Option<String>, why: String) -> Self {
+        Self { detail: Detail::Forbidden(Box::new(Forbidden { needed, why })), ..self }
     }
 
     fn caused_by(self, source: impl Into<BoxError>) -> Self {
@@ -335,13 +333,11 @@ impl Refusal {
             RefusalClass::BadRequest if matches!(self.reason, Reason::IrregularResource) => [None, None],
             RefusalClass::BadRequest => [Some((one, Face::InvalidRequest)), None],
             RefusalClass::Denied => [Some((one, Face::InvalidToken)), None],
-            RefusalClass::Forbidden => match (self.reason, &self.detail) {
-                // No scope would help an API key.
-                (Reason::UserNotAsked | Reason::UserNotPermitted, _) => [None, None],
-                (_, Detail::Needed(needed)) => [Some(("Bearer", Face::InsufficientScope(Some(needed)))), None],
-                _ if self.credential.is_some_and(|key| Method::from(key.kind) == Method::ApiKey) => [None, None],
-                _ => [Some(("Bearer", Face::InsufficientScope(None))), None],
-            },
+            // No scope would help an API key.
+            RefusalClass::Forbidden if self.credential.is_some_and(|key| key.kind == Kind::ApiKey) => {
+                [None, None]
+            }
+            RefusalClass::Forbidden => [Some(("Bearer", Face::InsufficientScope(self.needed()))), None],
             RefusalClass::Undecided => [None, None],
         };
         [first, second].into_iter().flatten().map(|(scheme, face)| Challenge { scheme, face })
@@ -360,9 +356,27 @@ impl Refusal {
     #[must_use]
     pub fn needed(&self) -> Option<&str> {
         match &self.detail {
-            Detail::Needed(needed) => Some(needed),
+            Detail::Forbidden(forbidden) => forbidden.needed.as_deref(),
             _ => None,
         }
+    }
+
+    /// All that is known, for the log and never for the answer: the reason; the access and how the nearest scope
+    /// failed; the error underneath.
+    ///
+    /// ```
+    /// use keygate::{Refusal, Resource};
+    ///
+    /// let refusal = Resource::secrets("acme", "web", "prod", "/app/../db").unwrap_err();
+    /// assert_eq!(refusal.to_string(), "the request names an irregular resource");
+    /// assert_eq!(
+    ///     refusal.explain().to_string(),
+    ///     "the resource is irregular: path: expected a segment other than '.' and '..' (at byte 5)",
+    /// );
+    /// ```
+    #[must_use]
+    pub fn explain(&self) -> impl fmt::Display {
+        Explanation(self)
     }
 
     /// The header lines that every refusing answer carries besides the challenges.
@@ -400,6 +414,29 @@ impl Error for Refusal {
         match &self.detail {
             Detail::Source(source) => Some(&**source),
             _ => None,
+        }
+    }
+}
+
+struct Explanation<'a>(&'a Refusal);
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.reason)?;
+        match &self.0.detail {
+            Detail::Forbidden(forbidden) => write!(f, ": {}", forbidden.why),
+            Detail::Source(source) => {
+                write!(f, ": {source}")?;
+                // Bounded, should an error be its own source.
+                let mut next = source.source();
+                for _ in 0..16 {
+                    let Some(error) = next else { break };
+                    write!(f, ": {error}")?;
+                    next = error.source();
+                }
+                Ok(())
+            }
+            Detail::None | Detail::Realm(_) | Detail::RetryAfter(_) => Ok(()),
         }
     }
 }
@@ -541,14 +578,18 @@ impl fmt::Display for Reason {
             Self::InvalidByte { at } => write!(f, "byte {at} of the value is not visible ASCII or a space"),
             Self::Malformed(flaw) => write!(f, "malformed: {flaw}"),
             Self::IrregularResource => f.write_str("the resource is irregular"),
-            Self::IrregularOrganization => f.write_str("the resource's organization, in the host's own data, is irregular"),
-            Self::UnknownKind => f.write_str("the text begins like no kind of credential"),
-            Self::WrongChannel(Method::ApiKey) => {
-                f.write_str("this is an API key, Authorization takes a service account, service token or access token")
+            Self::IrregularOrganization => {
+                f.write_str("the resource's organization, in the host's own data, is irregular")
             }
+            Self::UnknownKind => f.write_str("the text begins like no kind of credential"),
+            Self::WrongChannel(Method::ApiKey) => f.write_str(
+                "this is an API key, Authorization takes a service account, service token or access token",
+            ),
             Self::WrongChannel(method) => write!(f, "this is a {method}, X-API-KEY takes an API key"),
             Self::KindNotAccepted(method) => write!(f, "no {method} is accepted here"),
-            Self::UnknownGuardKey { slot } => write!(f, "the text's guard names digest key {slot}, which is not in the ring"),
+            Self::UnknownGuardKey { slot } => {
+                write!(f, "the text's guard names digest key {slot}, which is not in the ring")
+            }
             Self::WrongGuard => f.write_str("the text's guard does not hold: it was made up"),
             Self::UnknownCredential => f.write_str("no such credential"),
             Self::WrongSecret => f.write_str("wrong secret"),
@@ -560,7 +601,9 @@ impl fmt::Display for Reason {
             Self::Network => f.write_str("the client's address is outside the credential's networks"),
             Self::Parent(fault) => write!(f, "the service account that minted it {fault}"),
             Self::NotPermitted => f.write_str("not permitted"),
-            Self::UserNotAsked => f.write_str("an API key acts as its user, and the host did not ask whether the user may"),
+            Self::UserNotAsked => {
+                f.write_str("an API key acts as its user, and the host did not ask whether the user may")
+            }
             Self::UserNotPermitted => f.write_str("the host does not permit this to the API key's user"),
             Self::ClientAddressUnknown => {
                 f.write_str("the credential is limited to networks, and the client's address was not told")

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::digest::equal;
 use crate::{
-    Caller, CredentialKey, DigestKeys, Grant, Kind, ParentFault, PresentedCredential, Reason, Record, Refusal,
-    State, Timestamp,
+    Caller, CredentialKey, DigestKeys, Grant, Kind, ParentFault, PresentedCredential, Reason, Record,
+    Refusal, State, Timestamp,
 };
 
 /// What verifying is told from outside: the time, the client's address, and what the host opted into.

@@ -91,8 +91,7 @@ pub(crate) fn prefix(text: &[u8], namespace: Option<&Namespace>, imported: Metho
     };
     let label = namespace.as_str().as_bytes();
     if let Some(rest) = head.strip_prefix(label).and_then(|rest| rest.strip_prefix(b"_")) {
-        return Kind::from_bytes(rest)
-            .map(|kind| Prefix { kind, start: label.len().saturating_add(1) });
+        return Kind::from_bytes(rest).map(|kind| Prefix { kind, start: label.len().saturating_add(1) });
     }
     let kind = Kind::from_bytes(head).filter(|kind| imported.contains((*kind).into()))?;
     let is_imported = Layout::of(kind, text, true).is_ok_and(|layout| layout.shape == Shape::Imported);
@@ -169,7 +168,9 @@ impl Layout {
             return match text.first_chunk() {
                 Some(issued) if is_issued(issued) => Self::issued(issued),
                 // '+', '/' and '=' are for imported texts only.
-                _ => Err(Flaw::Alphabet { at: text.iter().position(|byte| !is_issued_byte(*byte)).unwrap_or(0) }),
+                _ => Err(Flaw::Alphabet {
+                    at: text.iter().position(|byte| !is_issued_byte(*byte)).unwrap_or(0),
+                }),
             };
         }
         if imported && id.len() <= 64 && (16..=128).contains(&secret.len()) {

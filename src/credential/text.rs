@@ -59,7 +59,9 @@ impl<'a> CredentialText<'a> {
     pub fn parse(text: &'a str) -> Result<Self, TextError> {
         let head = text.split('.').next().unwrap_or_default();
         let (namespace, name) = match head.rsplit_once('_') {
-            Some((namespace, name)) if Namespace::check(namespace.as_bytes()).is_ok() => (Some(namespace), name),
+            Some((namespace, name)) if Namespace::check(namespace.as_bytes()).is_ok() => {
+                (Some(namespace), name)
+            }
             _ => (None, head),
         };
         let kind = Kind::from_name(name).ok_or(TextError::UnknownKind)?;
@@ -156,7 +158,11 @@ impl From<Flaw> for TextError {
 }
 
 /// The text of a new credential: 55 characters, and `guard` is asked for the five that stand before the checksum.
-pub(crate) fn assemble(key: CredentialKey, secret: &[u8; 21], guard: impl FnOnce(&[u8]) -> [u8; 5]) -> Secret {
+pub(crate) fn assemble(
+    key: CredentialKey,
+    secret: &[u8; 21],
+    guard: impl FnOnce(&[u8]) -> [u8; 5],
+) -> Secret {
     let mut text = assemble_imported(key, secret);
     let guard = guard(text.as_bytes());
     text.extend(guard.map(char::from));

@@ -158,7 +158,9 @@ impl DigestKeys {
                 return Err(KeyError::SlotTwice { slot });
             }
             for fingerprint in key.digest.iter().chain([&key.guard]).map(MacKey::fingerprint) {
-                if let Some((other, _)) = fingerprints.iter().find(|(_, known)| super::equal(known, &fingerprint)) {
+                if let Some((other, _)) =
+                    fingerprints.iter().find(|(_, known)| super::equal(known, &fingerprint))
+                {
                     return Err(KeyError::Equal { slot, other: *other });
                 }
                 fingerprints.push((slot, fingerprint));
@@ -239,7 +241,8 @@ impl DigestKeys {
             return Ok(());
         }
         let guarded_and_guard = presented.text().split_at_checked(GUARDED_LENGTH);
-        let Some((guarded, Some(guard))) = guarded_and_guard.map(|(text, rest)| (text, rest.first_chunk::<5>()))
+        let Some((guarded, Some(guard))) =
+            guarded_and_guard.map(|(text, rest)| (text, rest.first_chunk::<5>()))
         else {
             return Err(presented.refuse(Reason::WrongGuard));
         };
@@ -247,7 +250,11 @@ impl DigestKeys {
         let Some(key) = self.key(slot) else {
             return Err(presented.refuse(Reason::UnknownGuardKey { slot }));
         };
-        if key.guard(guarded).ct_eq(guard).into() { Ok(()) } else { Err(presented.refuse(Reason::WrongGuard)) }
+        if key.guard(guarded).ct_eq(guard).into() {
+            Ok(())
+        } else {
+            Err(presented.refuse(Reason::WrongGuard))
+        }
     }
 
     /// The digest of a credential that another system made, or of an old text under the active key: for importing.
@@ -256,11 +263,8 @@ impl DigestKeys {
     #[must_use]
     pub fn digest<V: AsRef<[u8]>>(&self, presented: &PresentedCredential<V>) -> Digest {
         let text = presented.text();
-        let guard_slot = if presented.is_issued() {
-            text.get(GUARDED_LENGTH).copied().and_then(slot_of)
-        } else {
-            None
-        };
+        let guard_slot =
+            if presented.is_issued() { text.get(GUARDED_LENGTH).copied().and_then(slot_of) } else { None };
         self.digest_text(text, guard_slot)
     }
 

@@ -1,9 +1,9 @@
 //! HMAC-SHA-256 with a ready key schedule, and the comparison of its results.
 
+use hmac::KeyInit as _;
 use hmac::block_api::HmacCore;
 use hmac::digest::Output;
 use hmac::digest::block_api::{Buffer, FixedOutputCore as _, UpdateCore as _};
-use hmac::KeyInit as _;
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -66,11 +66,7 @@ mod tests {
             b"what do ya want for nothing?",
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
         );
-        rfc4231(
-            &[0xaa; 20],
-            &[0xdd; 50],
-            "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
-        );
+        rfc4231(&[0xaa; 20], &[0xdd; 50], "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
         let key: Vec<u8> = (1..=25).collect();
         rfc4231(&key, &[0xcd; 50], "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b");
         rfc4231(

@@ -300,10 +300,8 @@ impl Wire<'_> {
             builder = builder.retiring(Retiring { secret: secret.read()?, ends_at });
         }
         if let Some(WireParent { account, mint_generation }) = &self.parent {
-            builder = builder.parent(Parent {
-                account: CredentialId::parse(account)?,
-                mint_generation: *mint_generation,
-            });
+            builder = builder
+                .parent(Parent { account: CredentialId::parse(account)?, mint_generation: *mint_generation });
         }
         builder.build()
     }

@@ -18,7 +18,9 @@ pub use view::RecordView;
 
 use serde::Serialize;
 
-use crate::{CredentialId, CredentialKey, Digest, Kind, Leeway, Network, Owner, Rights, Standing, Timestamp, Validity};
+use crate::{
+    CredentialId, CredentialKey, Digest, Kind, Leeway, Network, Owner, Rights, Standing, Timestamp, Validity,
+};
 
 /// What a host stores of a credential. Never the secret: only its [`Digest`].
 ///

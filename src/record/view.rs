@@ -1,7 +1,7 @@
 //! What may be shown of a record.
 
-use serde::ser::{SerializeStruct as _, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeStruct as _, Serializer};
 
 use super::{Grant, Record};
 use crate::Owner;
@@ -33,7 +33,8 @@ impl Serialize for RecordView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let record = self.0;
         let scopes = record.grant().rights().map(|rights| rights.scopes());
-        let scopes: Option<Vec<&str>> = scopes.map(|scopes| scopes.iter().map(|scope| scope.as_str()).collect());
+        let scopes: Option<Vec<&str>> =
+            scopes.map(|scopes| scopes.iter().map(|scope| scope.as_str()).collect());
         let networks: Vec<String> = record.networks().iter().map(ToString::to_string).collect();
         let metadata: std::collections::BTreeMap<&str, &str> = record.metadata().collect();
         let generation = match record.grant() {

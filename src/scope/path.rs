@@ -250,6 +250,7 @@ fn matches(pattern: &str, path: &str) -> bool {
     let mut last_any_depth = None;
     loop {
         match (first_segment(pattern), first_segment(path)) {
+            (Some(("**", "")), _) => return true,
             (Some(("**", rest)), _) => {
                 last_any_depth = Some((rest, path));
                 pattern = rest;
@@ -305,11 +306,11 @@ fn segment_matches(pattern: &str, name: &str) -> bool {
 fn after<'n>(name: &'n [u8], block: &[u8]) -> Option<&'n [u8]> {
     let (first, rest) = block.split_first()?;
     let mut name = name;
-    loop {
-        let start = name.iter().position(|byte| byte == first)?;
-        name = name.get(start..)?.get(1..)?;
-        if let Some(after) = name.strip_prefix(rest) {
-            return Some(after);
+    while let Some((byte, after)) = name.split_first() {
+        name = after;
+        if byte == first && (rest.is_empty() || name.starts_with(rest)) {
+            return name.get(rest.len()..);
         }
     }
+    None
 }

@@ -10,8 +10,11 @@ use crate::CREDENTIALS;
 pub struct Case {
     name: &'static str,
     batch: usize,
-    run: Box<dyn Fn(&[usize])>,
+    run: Box<Batch>,
 }
+
+/// Runs the operation on each of these credentials.
+type Batch = dyn Fn(&[usize]);
 
 impl Case {
     /// A case whose batch is one pass over all credentials. The operation tells whether it ended as it should.

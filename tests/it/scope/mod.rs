@@ -1,0 +1,9 @@
+//! Scopes: their text, matching, containment, rights.
+
+mod containment;
+mod generated;
+mod matching;
+mod model;
+mod rights;
+mod text;
+mod vectors;
