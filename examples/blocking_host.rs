@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keygate::{
-    Action, ApiKeyGrant, Clock as _, CredentialKey, DigestKeys, Grant, Kind, Lifetime, Moment, Presented,
+    Action, ApiKeyGrant, Clock as _, CredentialKey, DigestKeys, Grant, Lifetime, Moment, Presented,
     Record, Refusal, Resource, Rights, ServiceAccountGrant, ServiceTokenGrant, SystemClock, SystemRandom,
     Validity, header, verify,
 };
@@ -25,10 +25,10 @@ struct Host {
     clock: SystemClock,
 }
 
-/// An answer: a status, header lines and a JSON body.
+/// An answer: a status, challenges and a JSON body.
 struct Answer {
     status: u16,
-    headers: Vec<(&'static str, String)>,
+    challenges: Vec<String>,
     body: String,
 }
 
@@ -88,13 +88,15 @@ fn serve(host: &Host, mut stream: TcpStream) -> std::io::Result<()> {
     let client = stream.peer_addr()?.ip();
     let answer = match read_request(&stream)? {
         Some((method, path, headers)) => host.answer(&method, &path, &headers, client),
-        None => {
-            Answer { status: 400, headers: Vec::new(), body: r#"{"error":"not an HTTP request"}"#.to_owned() }
-        }
+        None => plain(400, r#"{"error":"not an HTTP request"}"#),
     };
-    write!(stream, "HTTP/1.1 {}\r\n", answer.status)?;
-    for (name, value) in &answer.headers {
+    // The space behind the status is the grammar's; the phrase behind the space may be left out (RFC 9112 §4).
+    write!(stream, "HTTP/1.1 {} \r\n", answer.status)?;
+    for (name, value) in Refusal::HEADERS {
         write!(stream, "{name}: {value}\r\n")?;
+    }
+    for challenge in &answer.challenges {
+        write!(stream, "WWW-Authenticate: {challenge}\r\n")?;
     }
     let length = answer.body.len();
     write!(
@@ -134,16 +136,12 @@ impl Host {
         let answer = self.handle(method, path, headers, client);
         if let Err(refusal) = &answer {
             // The precise reason is for the log; the answer has the public face.
-            eprintln!("{method} {path}: {} ({})", refusal.status(), refusal.reason());
+            eprintln!("{method} {path}: {}, {}", refusal.status(), refusal.explain());
         }
-        answer.unwrap_or_else(|refusal| {
-            let fixed = Refusal::HEADERS.map(|(name, value)| (name, value.to_owned()));
-            let challenges = refusal.challenges().map(|value| ("WWW-Authenticate", value.to_string()));
-            Answer {
-                status: refusal.status(),
-                headers: fixed.into_iter().chain(challenges).collect(),
-                body: format!(r#"{{"error":"{refusal}"}}"#),
-            }
+        answer.unwrap_or_else(|refusal| Answer {
+            status: refusal.status(),
+            challenges: refusal.challenges().map(|challenge| challenge.to_string()).collect(),
+            body: format!(r#"{{"error":"{refusal}"}}"#),
         })
     }
 
@@ -167,10 +165,10 @@ impl Host {
         let Some(wanted) = wanted(path) else { return Ok(plain(404, r#"{"error":"not found"}"#)) };
         let wanted = wanted?;
         let permit = caller.decide(action, &wanted).or_as_user(|user| user.as_str() == "u-17")?;
-        let view = serde_json::to_string(&caller.record().view()).unwrap_or_default();
-        let own = caller.credential().kind == Kind::ApiKey || permit.scope().is_none();
-        let shown = if own { format!(r#","credential":{view}"#) } else { String::new() };
-        Ok(plain(200, &format!(r#"{{"permitted":"{permit}"{shown}}}"#)))
+        if path == "/credential" && action == Action::Read {
+            return Ok(plain(200, &serde_json::to_string(&caller.record().view()).unwrap_or_default()));
+        }
+        Ok(plain(200, &format!(r#"{{"permitted":"{permit}"}}"#)))
     }
 }
 
@@ -190,5 +188,5 @@ fn wanted(path: &str) -> Option<Result<Resource<'_>, Refusal>> {
 }
 
 fn plain(status: u16, body: &str) -> Answer {
-    Answer { status, headers: Vec::new(), body: body.to_owned() }
+    Answer { status, challenges: Vec::new(), body: body.to_owned() }
 }

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keygate::{
-    Action, Actions, Invalid, Kind, Leeway, OrganizationId, Pattern, Presented, Rights, Scope, SecretPath, Standing, Timestamp, Validity, header,
+    Action, Actions, Invalid, Kind, Leeway, OrganizationId, Pattern, Presented, Rights, Scope, SecretPath,
+    Standing, Timestamp, Validity, header,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -96,20 +97,22 @@ trait Given: DeserializeOwned {
 
 fn judge_all<T: Given>(json: &str) -> Result<Outcome, String> {
     let cases: Vec<Case<T>> = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let mut outcome = Outcome { passed: 0, failures: Vec::new() };
-    for case in &cases {
-        match judge_one(case).map_err(|error| format!("{}: {error}", case.name))? {
-            None => outcome.passed += 1,
-            Some(got) => outcome.failures.push(format!("{}: expected {}, got {got}", case.name, case.expect)),
-        }
-    }
-    Ok(outcome)
+    let judged = cases
+        .iter()
+        .map(|case| {
+            let got = judge_one(case).map_err(|error| format!("{}: {error}", case.name))?;
+            Ok(got.map(|got| format!("{}: expected {}, got {got}", case.name, case.expect)))
+        })
+        .collect::<Result<Vec<Option<String>>, String>>()?;
+    let passed = judged.iter().filter(|failure| failure.is_none()).count();
+    Ok(Outcome { passed, failures: judged.into_iter().flatten().collect() })
 }
 
 /// What was got instead of what was expected, if anything.
 fn judge_one<T: Given>(case: &Case<T>) -> Result<Option<String>, String> {
     let start = Instant::now();
-    let got = catch_unwind(AssertUnwindSafe(|| case.given.judge())).unwrap_or_else(|_| Ok("a panic".to_owned()))?;
+    let got =
+        catch_unwind(AssertUnwindSafe(|| case.given.judge())).unwrap_or_else(|_| Ok("a panic".to_owned()))?;
     let took = start.elapsed();
     // A true union of several rules may be found or refused.
     let may_be_refused = case.tier == "conservative" && got == "not_subset";
@@ -138,7 +141,8 @@ impl Given for HeadersCase {
 
 /// The lines of a case as bytes.
 pub(crate) fn decoded(headers: &[(String, String)]) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let value = |text: &String| STANDARD.decode(text).map_err(|error| format!("{text:?} is no base64: {error}"));
+    let value =
+        |text: &String| STANDARD.decode(text).map_err(|error| format!("{text:?} is no base64: {error}"));
     headers.iter().map(|(name, text)| Ok((name.clone(), value(text)?))).collect()
 }
 
@@ -205,11 +209,9 @@ impl Given for ScopesCase {
         let held = by_organization(self.parent.iter().filter_map(RuleOrNot::scope));
         let asked = self.child.iter().map(RuleOrNot::scope).collect::<Option<Vec<_>>>().map(by_organization);
         let contained = match (held, asked) {
-            (Ok(held), Some(Ok(asked))) => {
-                asked.iter().all(|(organization, asked)| {
-                    held.get(organization).is_some_and(|held| held.covers(asked).is_ok())
-                })
-            }
+            (Ok(held), Some(Ok(asked))) => asked.iter().all(|(organization, asked)| {
+                held.get(organization).is_some_and(|held| held.covers(asked).is_ok())
+            }),
             _ => false,
         };
         Ok(if contained { "subset" } else { "not_subset" }.to_owned())
@@ -224,7 +226,10 @@ fn by_organization<'a>(
     for (organization, scope) in rules {
         scopes.entry(organization).or_default().push(scope);
     }
-    scopes.into_iter().map(|(organization, scopes)| Ok((organization, Rights::new(organization, scopes)?))).collect()
+    scopes
+        .into_iter()
+        .map(|(organization, scopes)| Ok((organization, Rights::new(organization, scopes)?)))
+        .collect()
 }
 
 impl RuleOrNot {
@@ -253,8 +258,10 @@ struct ExpiryCase {
 
 impl Given for ExpiryCase {
     fn judge(&self) -> Result<String, String> {
-        let window =
-            Validity::new(self.not_before.map(Timestamp::from_unix), self.expires_at.map(Timestamp::from_unix));
+        let window = Validity::new(
+            self.not_before.map(Timestamp::from_unix),
+            self.expires_at.map(Timestamp::from_unix),
+        );
         let answer = match (Leeway::seconds(self.leeway), window) {
             (Err(_), _) => "invalid_config",
             (_, Err(_)) => "invalid_window",

@@ -2,6 +2,13 @@
 //!
 //! The counts are of the calling thread; memory is the whole process's, so these tests run one at a time.
 
+#![expect(
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that is wrong should stop; clippy knows only the test functions themselves"
+)]
+
 use std::hint::black_box;
 use std::sync::Mutex;
 
@@ -31,7 +38,9 @@ fn refusing_a_hostile_request_allocates_nothing() {
     let policy = HeaderPolicy::new().imported(Kind::ALL);
     for (what, lines) in hostile() {
         let refusal = allocates_nothing(what, || policy.present(&lines).err()).expect(what);
-        let code = allocates_nothing(what, || (refusal.reason().code(), refusal.status(), refusal.challenges().count()));
+        let code = allocates_nothing(what, || {
+            (refusal.reason().code(), refusal.status(), refusal.challenges().count())
+        });
         assert!(code.1 >= 400, "{what}");
         let missing = policy.clone().deny_missing();
         assert!(allocates_nothing(what, || missing.present(&lines).is_err()));
@@ -122,8 +131,10 @@ fn other_secret(host: &Host, text: &str) -> String {
     }
 }
 
+type Lines = Vec<(&'static str, Vec<u8>)>;
+
 /// Requests that would be dear to a careless reader.
-fn hostile() -> Vec<(&'static str, Vec<(&'static str, Vec<u8>)>)> {
+fn hostile() -> Vec<(&'static str, Lines)> {
     let sa = "sa.tr6AWfxqtcJI.SyFLeEOHs-EYeOVqnx-e1e3HEe-SAabcdYvXNBQ";
     let bearer = |rest: &[u8]| ("authorization", [b"Bearer ", rest].concat());
     vec![

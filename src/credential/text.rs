@@ -67,8 +67,12 @@ impl<'a> CredentialText<'a> {
         let kind = Kind::from_name(name).ok_or(TextError::UnknownKind)?;
         let start = namespace.map_or(0, |namespace| namespace.len().saturating_add(1));
         let bare = text.get(start..).unwrap_or_default();
-        // An imported text has no namespace: it was made elsewhere.
-        let layout = Layout::of(kind, bare.as_bytes(), namespace.is_none())?;
+        let layout = match Layout::of(kind, bare.as_bytes(), false) {
+            // An imported text has no namespace: it was made elsewhere. One that begins like an issued text is
+            // rather a damaged one.
+            Err(Flaw::Shape) if namespace.is_none() => Layout::of(kind, bare.as_bytes(), true),
+            layout => layout,
+        }?;
 
         let part = |from: usize, to: usize| bare.get(from..to).unwrap_or_default();
         Ok(Self {

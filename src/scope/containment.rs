@@ -67,11 +67,11 @@ impl Budget {
     /// 4,096 pairs fit in, even if all have the same place, so that each is compared with all before it when it is
     /// reached first, and with all others when it is reached again: 4,096 steps, 4,096 · 4,095 / 2 comparisons and
     /// 4,096 · 4,096 comparisons.
-    const PATTERN: u32 = 32 << 20;
+    const PATTERN: u32 = 40 << 20;
     /// What a set against a set may cost: it bounds the time of 256 rules against 256.
     const SET: u32 = 4 * Self::PATTERN;
     /// What it costs to step from a pair: its time and its memory.
-    const STEP: u32 = 2_048;
+    const STEP: u32 = 4_096;
 
     pub(super) const fn of_a_set() -> Self {
         Self { left: Self::SET }
@@ -88,10 +88,13 @@ impl Budget {
 /// - A letter that no place of the set waits for leads to the smallest set. So where the generator may write any
 ///   letter and there is one such, it alone is tried.
 ///
+/// For the first to help most, small sets come first: the last pair is taken first, and a star is left last, because
+/// the longer it has written such letters the fewer places are left.
+///
 /// The generator also makes segments `.` and `..` (`/.*`, `/*`), which no path has. That changes no answer: where it
-/// makes one of them, it also makes it with any of the 65 other letters added or in its place, and a segment of the
-/// acceptor that takes one of these and not the `.` or `..` itself takes it for one letter only; a pattern has no more
-/// than 64 segments. So a path that is refused exists if such a text is refused.
+/// makes one of them, it also makes it with any of the 65 other letters in its place or added, and a segment of the
+/// acceptor that refuses the `.` or `..` takes what has such a letter for one letter at most. A pattern has no more
+/// than 64 segments. So if such a text is refused, a path is refused as well.
 struct Search<'a, 'b> {
     acceptor: Acceptor,
     generator: Generator<'a>,
@@ -115,9 +118,7 @@ impl<'a, 'b> Search<'a, 'b> {
 
     fn run(&mut self) -> Containment {
         self.reach(Place::START, self.acceptor.start());
-        let mut next = 0_usize;
-        while let Some(&(place, set)) = self.pairs.get(next) {
-            next = next.saturating_add(1);
+        while let Some((place, set)) = self.pairs.pop() {
             if !self.spend(Budget::STEP) {
                 return Containment::TooComplex;
             }

@@ -3,6 +3,16 @@
 //! Generated tests are seeded. `KEYGATE_CASES=10` multiplies their numbers of cases, `KEYGATE_SEED=1` gives other
 //! cases; a failure prints the seed that brings it back.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that is wrong should stop; clippy knows only the test functions themselves"
+)]
+
 mod header;
 mod support;
 mod time;

@@ -56,10 +56,12 @@ fn agrees_with_exact_arithmetic() {
         let now = around(&mut random);
         let not_before = (!random.one_in(4)).then(|| around(&mut random));
         let expires_at = (!random.one_in(4)).then(|| around(&mut random));
-        let leeway = if random.one_in(8) { number(&mut random) } else { i64::try_from(random.below(301)).unwrap() };
+        let leeway =
+            if random.one_in(8) { number(&mut random) } else { i64::try_from(random.below(301)).unwrap() };
 
         let got = judged(now, not_before, expires_at, leeway);
-        let expected = exactly(now.into(), not_before.map(Into::into), expires_at.map(Into::into), leeway.into());
+        let expected =
+            exactly(now.into(), not_before.map(Into::into), expires_at.map(Into::into), leeway.into());
         assert_eq!(
             got, expected,
             "KEYGATE_SEED={seed} case {case}: now {now}, {not_before:?} to {expires_at:?}, leeway {leeway}"
@@ -168,9 +170,20 @@ fn timestamps_as_text() {
     reads("0000-01-01T00:00:00Z", -62_167_219_200, "0000-01-01T00:00:00Z");
     reads("9999-12-31T23:59:59Z", 253_402_300_799, "9999-12-31T23:59:59Z");
     for text in [
-        "", "2026-01-14", "2026-01-14T06:48:18", "06:48:18Z", "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z",
-        "2026-01-14T25:00:00Z", "2026-01-14T06:60:00Z", "2026-01-14T06:48:18+25:00", "10000-01-01T00:00:00Z",
-        "1768373298", " 2026-01-14T06:48:18Z", "2026-01-14T06:48:18Z ", "\u{661}970-01-01T00:00:00Z",
+        "",
+        "2026-01-14",
+        "2026-01-14T06:48:18",
+        "06:48:18Z",
+        "2026-02-30T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-01-14T25:00:00Z",
+        "2026-01-14T06:60:00Z",
+        "2026-01-14T06:48:18+25:00",
+        "10000-01-01T00:00:00Z",
+        "1768373298",
+        " 2026-01-14T06:48:18Z",
+        "2026-01-14T06:48:18Z ",
+        "\u{661}970-01-01T00:00:00Z",
     ] {
         assert!(Timestamp::parse_rfc3339(text).is_err(), "{text:?}");
     }
@@ -201,7 +214,8 @@ fn a_system_time_is_rounded_down_also_before_1970() {
 fn timestamps_round_trip() {
     let mut random = Random::seeded(seed());
     for _ in 0..cases(20_000) {
-        let seconds = i64::try_from(random.number() % (253_402_300_800 + 62_167_219_200)).unwrap() - 62_167_219_200;
+        let seconds =
+            i64::try_from(random.number() % (253_402_300_800 + 62_167_219_200)).unwrap() - 62_167_219_200;
         let text = at(seconds).to_string();
         assert_eq!(Timestamp::parse_rfc3339(&text), Ok(at(seconds)), "{text}");
     }

@@ -41,7 +41,8 @@ fn expiry() {
 /// Promise P1, through the header map of most servers, where it can hold the names and values.
 #[test]
 fn headers_through_a_header_map() {
-    let cases: Vec<serde_json::Value> = serde_json::from_str(include_str!("../vectors/headers.json")).unwrap();
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../vectors/headers.json")).unwrap();
     let mut representable = 0;
     for case in &cases {
         let headers: Vec<(String, String)> = serde_json::from_value(case["headers"].clone()).unwrap();
@@ -77,19 +78,26 @@ fn answer<V: AsRef<[u8]>>(presented: Result<keygate::Presented<V>, keygate::Refu
 
 #[track_caller]
 fn one(kind: &str, case: &str) -> String {
-    runner::run(kind, &format!("[{case}]")).map_or_else(|error| format!("error: {error}"), |outcome| outcome.to_string())
+    runner::run(kind, &format!("[{case}]"))
+        .map_or_else(|error| format!("error: {error}"), |outcome| outcome.to_string())
 }
 
 /// The runner must be able to fail.
 #[test]
 fn a_case_that_differs_is_told() {
-    let case = r#"{"name": "n", "pattern": "/a", "path": "/b", "expect": "allow", "why": "", "tier": "core"}"#;
+    let case =
+        r#"{"name": "n", "pattern": "/a", "path": "/b", "expect": "allow", "why": "", "tier": "core"}"#;
     assert_eq!(one("paths", case), "n: expected allow, got deny\n0 passed, 1 failed\n");
-    let case = r#"{"name": "n", "headers": [["x-api-key", "YWs="]], "expect": "accept:api_key", "tier": "core"}"#;
-    assert_eq!(one("headers", case), "n: expected accept:api_key, got reject:malformed\n0 passed, 1 failed\n");
+    let case =
+        r#"{"name": "n", "headers": [["x-api-key", "YWs="]], "expect": "accept:api_key", "tier": "core"}"#;
+    assert_eq!(
+        one("headers", case),
+        "n: expected accept:api_key, got reject:malformed\n0 passed, 1 failed\n"
+    );
     let case = r#"{"name": "n", "headers": [], "expect": "x", "also_ok": ["y", "reject:missing"]}"#;
     assert_eq!(one("headers", case), "1 passed, 0 failed\n");
-    let case = r#"{"name": "n", "now": 5, "not_before": null, "expires_at": 5, "leeway": 0, "expect": "valid"}"#;
+    let case =
+        r#"{"name": "n", "now": 5, "not_before": null, "expires_at": 5, "leeway": 0, "expect": "valid"}"#;
     assert_eq!(one("expiry", case), "n: expected valid, got expired\n0 passed, 1 failed\n");
 }
 
@@ -114,7 +122,9 @@ fn a_file_of_another_kind_is_an_error() {
 
 #[track_caller]
 fn contained(parent: &str, child: &str, expected: bool) {
-    let case = format!(r#"{{"name": "n", "parent": [{parent}], "child": [{child}], "expect": "subset", "tier": "core"}}"#);
+    let case = format!(
+        r#"{{"name": "n", "parent": [{parent}], "child": [{child}], "expect": "subset", "tier": "core"}}"#
+    );
     assert_eq!(one("scopes", &case) == "1 passed, 0 failed\n", expected, "{child}\nin {parent}");
 }
 

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::Case;
-use crate::account::{Account, NEEDED, bearer};
+use crate::account::{Account, SCOPE, bearer};
 
 /// The case, over these texts. The accounts share one hash: making 1,024 would take a minute.
 pub fn case(texts: &[String]) -> Case {
@@ -23,7 +23,7 @@ pub fn case(texts: &[String]) -> Case {
             return false;
         };
         accounts.get(id).is_some_and(|(hash, account)| {
-            bcrypt::verify(secret, hash).unwrap_or(false) && account.may(NEEDED)
+            bcrypt::verify(secret, hash).unwrap_or(false) && account.may(SCOPE)
         })
     };
     Case::new("bcrypt-10", verify).batch(1)

@@ -3,7 +3,7 @@
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{EXPIRES_AT, NEEDED, NOW, SCOPE, bearer, holds};
+use crate::account::{EXPIRES_AT, NOW, SCOPE, bearer, holds};
 use crate::{CREDENTIALS, Case};
 
 /// The claims of an access token after RFC 9068.
@@ -40,7 +40,7 @@ pub fn case() -> (Case, usize) {
     let verify = move |credential: usize| {
         bearer(&values[credential])
             .and_then(|token| decode::<Claims>(token, &key, &validation).ok())
-            .is_some_and(|token| holds(&token.claims.scope, NEEDED))
+            .is_some_and(|token| holds(&token.claims.scope, SCOPE))
     };
     (Case::new("jsonwebtoken", verify), length)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::account::{Account, NEEDED, bearer};
+use crate::account::{Account, SCOPE, bearer};
 use crate::{CREDENTIALS, Case};
 
 /// The case, over these texts.
@@ -17,6 +17,6 @@ pub fn case(texts: &[String]) -> Case {
     Case::new("naive-hex-map", move |credential| {
         bearer(&values[credential])
             .and_then(|token| accounts.get(&hash(token)))
-            .is_some_and(|account| account.may(NEEDED))
+            .is_some_and(|account| account.may(SCOPE))
     })
 }

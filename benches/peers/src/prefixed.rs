@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use prefixed_api_key::{PakControllerOsSha256, PrefixedApiKey};
 
-use crate::account::{Account, NEEDED, bearer};
+use crate::account::{Account, SCOPE, bearer};
 use crate::{CREDENTIALS, Case};
 
 /// The case.
@@ -26,6 +26,6 @@ pub fn case() -> Case {
         };
         accounts
             .get(key.short_token())
-            .is_some_and(|(hash, account)| controller.check_hash(&key, hash) && account.may(NEEDED))
+            .is_some_and(|(hash, account)| controller.check_hash(&key, hash) && account.may(SCOPE))
     })
 }

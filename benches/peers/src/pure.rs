@@ -11,7 +11,7 @@ use keygate::{
     Validity, header, verify,
 };
 
-use crate::account::{EXPIRES_AT, NOW};
+use crate::account::{EXPIRES_AT, NOW, SCOPE};
 use crate::floor::Floor;
 use crate::{CREDENTIALS, Case};
 
@@ -165,22 +165,13 @@ pub fn issue(host: &Rc<Host>) -> Case {
 
 const USER: &str = "u-17";
 
-/// What all records of a kind are granted; the scope that the cases need is the last of three.
+/// What all records of a kind are granted.
 fn grant(kind: Kind) -> Result<Grant, Invalid> {
-    let rights = |scopes: [&str; 3]| {
-        let scopes = scopes.map(|scope| scope.parse().expect("a scope"));
-        Rights::new("acme", scopes)
-    };
+    let rights = || Rights::new("acme", [SCOPE.parse()?]);
     Ok(match kind {
         Kind::ApiKey => ApiKeyGrant::new(USER)?.into(),
-        Kind::ServiceAccount => {
-            let scopes = ["read@/", "read,update@web/", "read@web/prod:/app/**"];
-            ServiceAccountGrant::new(rights(scopes)?).into()
-        }
-        Kind::ServiceToken => {
-            let scopes = ["*@web/dev:/**", "create,read@web/staging:/app/**", "read@web/prod:/app/**"];
-            ServiceTokenGrant::new("web", rights(scopes)?)?.into()
-        }
+        Kind::ServiceAccount => ServiceAccountGrant::new(rights()?).into(),
+        Kind::ServiceToken => ServiceTokenGrant::new("web", rights()?)?.into(),
     })
 }
 

@@ -34,7 +34,13 @@ fn no_edited_imported_credential_authenticates() {
     for text in IMPORTED {
         host.import(text);
         let key = presented(&policy, text).key();
-        try_every_edit(&host, &policy, text, if key.kind == Kind::ServiceToken { CLIENT_KEY } else { "" }, key);
+        try_every_edit(
+            &host,
+            &policy,
+            text,
+            if key.kind == Kind::ServiceToken { CLIENT_KEY } else { "" },
+            key,
+        );
     }
 }
 
@@ -53,7 +59,13 @@ fn no_edited_namespace_authenticates() {
 }
 
 /// How many variants were tried; each authenticates exactly if it must.
-fn try_every_edit(host: &Host, policy: &HeaderPolicy, text: &str, client_key: &str, key: CredentialKey) -> usize {
+fn try_every_edit(
+    host: &Host,
+    policy: &HeaderPolicy,
+    text: &str,
+    client_key: &str,
+    key: CredentialKey,
+) -> usize {
     let api_key = key.kind == Kind::ApiKey;
     let (name, value) = line(&format!("{text}{client_key}"));
     let name = if api_key { "x-api-key" } else { name };
@@ -62,13 +74,19 @@ fn try_every_edit(host: &Host, policy: &HeaderPolicy, text: &str, client_key: &s
 
     let mut tried = 0;
     for variant in edits(value.as_bytes()) {
-        let harmless = proved_part(&variant, api_key).is_some_and(|rest| match rest.strip_prefix(text.as_bytes()) {
-            Some(b"") => true,
-            Some([b'.', key @ ..]) => key_is_well_formed(key) && !client_key.is_empty(),
-            _ => false,
-        });
+        let harmless =
+            proved_part(&variant, api_key).is_some_and(|rest| match rest.strip_prefix(text.as_bytes()) {
+                Some(b"") => true,
+                Some([b'.', key @ ..]) => key_is_well_formed(key) && !client_key.is_empty(),
+                _ => false,
+            });
         let expected = harmless.then_some(key);
-        assert_eq!(authenticated(host, policy, name, &variant), expected, "{name}: {}", variant.escape_ascii());
+        assert_eq!(
+            authenticated(host, policy, name, &variant),
+            expected,
+            "{name}: {}",
+            variant.escape_ascii()
+        );
         tried += 1;
     }
     tried
@@ -91,7 +109,8 @@ fn proved_part(value: &[u8], api_key: bool) -> Option<&[u8]> {
 }
 
 fn key_is_well_formed(key: &[u8]) -> bool {
-    (1..=128).contains(&key.len()) && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
+    (1..=128).contains(&key.len())
+        && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
 }
 
 fn authenticated(host: &Host, policy: &HeaderPolicy, name: &str, value: &[u8]) -> Option<CredentialKey> {
@@ -106,7 +125,8 @@ fn authenticated(host: &Host, policy: &HeaderPolicy, name: &str, value: &[u8]) -
 fn edits(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let with = |at: usize, middle: &[u8], behind: usize| [&value[..at], middle, &value[behind..]].concat();
     let places = 0..value.len();
-    let replaced = places.clone().flat_map(move |at| (0..=u8::MAX).map(move |byte| with(at, &[byte], at + 1)));
+    let replaced =
+        places.clone().flat_map(move |at| (0..=u8::MAX).map(move |byte| with(at, &[byte], at + 1)));
     let inserted = (0..=value.len()).flat_map(move |at| (0..=u8::MAX).map(move |byte| with(at, &[byte], at)));
     let deleted = places.clone().map(move |at| with(at, &[], at + 1));
     let cut = places.clone().flat_map(move |at| [value[..at].to_vec(), value[at + 1..].to_vec()]);

@@ -1,8 +1,6 @@
 //! Header sets near the grammar: valid ones of every shape, then spoilt a little; and raw bytes.
 
-use keygate::{Kind, Method};
-
-use super::model::{Channel, Policy, checksum_of};
+use super::model::checksum_of;
 use crate::support::random::Random;
 
 const BASE64URL: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -13,23 +11,6 @@ const HEX: &str = "0123456789abcdef";
 
 /// Bytes at which parsers of such texts went wrong.
 const TELLING: &[u8] = b".=_-+/~ \t\r\n\0,;:%*'\"\\(){}@aAzZ09esk\x7f\x80\xa0\xc2\xff";
-
-/// The policies that header sets are judged under.
-pub(crate) fn policies() -> Vec<Policy> {
-    let plain = Policy::default();
-    let all = Kind::ALL.to_vec();
-    vec![
-        plain.clone(),
-        Policy { imported: all.clone(), ..plain.clone() },
-        Policy { imported: vec![Kind::ServiceToken], refused: vec![Method::ServiceAccount], ..plain.clone() },
-        Policy { namespace: Some("acme"), ..plain.clone() },
-        Policy { namespace: Some("acme"), imported: all, ..plain.clone() },
-        Policy { namespace: Some("s"), imported: vec![Kind::ApiKey], ..plain.clone() },
-        Policy { namespace: Some("eyj0123456789abc"), refused: vec![Method::AccessToken], ..plain.clone() },
-        Policy { preferred: Some(Channel::Authorization), refused: vec![Method::ApiKey], ..plain.clone() },
-        Policy { preferred: Some(Channel::ApiKey), imported: vec![Kind::ServiceAccount], ..plain },
-    ]
-}
 
 /// One request's header lines.
 pub(crate) fn headers(random: &mut Random) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -44,7 +25,14 @@ pub(crate) fn headers(random: &mut Random) -> Vec<(Vec<u8>, Vec<u8>)> {
         lines.push((name(random, api_key), value));
     }
     for _ in 0..random.below(3) {
-        let other = random.pick(&["Host", "Accept", "Proxy-Authorization", "X_API_KEY", "X-API-KEY ", "Authorizatio\u{17f}n"]);
+        let other = random.pick(&[
+            "Host",
+            "Accept",
+            "Proxy-Authorization",
+            "X_API_KEY",
+            "X-API-KEY ",
+            "Authorizatio\u{17f}n",
+        ]);
         let position = random.below(lines.len() + 1);
         lines.insert(position, (other.into(), credential(random).into_bytes()));
     }
@@ -56,7 +44,9 @@ fn name(random: &mut Random, api_key: bool) -> Vec<u8> {
     match random.below(8) {
         0 => name.to_lowercase().into(),
         1 => name.to_uppercase().into(),
-        2 => name.bytes().map(|byte| if random.one_in(2) { byte.to_ascii_lowercase() } else { byte }).collect(),
+        2 => {
+            name.bytes().map(|byte| if random.one_in(2) { byte.to_ascii_lowercase() } else { byte }).collect()
+        }
         3 if random.one_in(8) => spoilt(random, name.to_owned()).into(),
         _ => name.into(),
     }
@@ -66,7 +56,16 @@ fn with_scheme(random: &mut Random, text: &str) -> Vec<u8> {
     let scheme = match random.below(12) {
         0 => random.pick(&["bearer", "BEARER", "bEaReR"]),
         1 if random.one_in(3) => random.pick(&[
-            "Basic", "ApiKey", "Bear", "Bearer-", "Bearer:", "Bearer,", "Bearer/1", "", "Bearer Bearer", "B\u{435}arer",
+            "Basic",
+            "ApiKey",
+            "Bear",
+            "Bearer-",
+            "Bearer:",
+            "Bearer,",
+            "Bearer/1",
+            "",
+            "Bearer Bearer",
+            "B\u{435}arer",
         ]),
         _ => "Bearer",
     };

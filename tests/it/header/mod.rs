@@ -3,6 +3,7 @@
 mod agreement;
 mod edits;
 mod generated;
+mod library;
 mod model;
 mod refusals;
 mod speed;

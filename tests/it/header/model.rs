@@ -111,7 +111,7 @@ fn behind_bearer(value: &str) -> Result<String, &'static str> {
     if !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)) {
         return Err("malformed");
     }
-    if scheme.to_ascii_lowercase() != "bearer" {
+    if !scheme.eq_ignore_ascii_case("bearer") {
         return Err("unsupported_scheme");
     }
     let rest: String = value.chars().skip(scheme.len()).skip_while(|c| *c == ' ').collect();
@@ -197,7 +197,8 @@ fn is_imported_secret(secret: &str) -> bool {
     for _ in 0..2 {
         body = body.strip_suffix('=').unwrap_or(body);
     }
-    (16..=128).contains(&secret.len()) && body.chars().all(|c| c.is_ascii_alphanumeric() || "-_+/".contains(c))
+    (16..=128).contains(&secret.len())
+        && body.chars().all(|c| c.is_ascii_alphanumeric() || "-_+/".contains(c))
 }
 
 /// The six characters of an issued credential's checksum: CRC-32 (IEEE 802.3) in base64url, big end first.

@@ -12,7 +12,10 @@ const IMPORTED_ST: &str = "st.63f1c2a8b9d0e1f2a3b4c5d6.0123456789abcdef012345678
 fn refused(policy: &HeaderPolicy, headers: &[(&str, &str)], words: &str) -> Refusal {
     let Err(refusal) = policy.present(headers) else { panic!("taken, although: {words}") };
     assert_eq!(refusal.reason().to_string(), words);
-    assert!(!format!("{refusal:?} {refusal}").contains("tr6AWfxqtcJI.Sy"), "a refusal quotes the text: {refusal:?}");
+    assert!(
+        !format!("{refusal:?} {refusal}").contains("tr6AWfxqtcJI.Sy"),
+        "a refusal quotes the text: {refusal:?}"
+    );
     refusal
 }
 
@@ -33,7 +36,7 @@ fn flawed(text: &str, words: &str) {
         Some("ak") => ("x-api-key", text.to_owned()),
         _ => ("authorization", format!("Bearer {text}")),
     }];
-    let refusal = header::present(&lines).err().expect(words);
+    let refusal = header::present(&lines).expect_err(words);
     assert!(matches!(refusal.reason(), Reason::Malformed(_)), "{:?}", refusal.reason());
     assert_eq!(refusal.reason().to_string(), format!("malformed: {words}"));
 }
@@ -56,17 +59,17 @@ fn each_reason_in_words() {
     refused(&any, &[("x-api-key", AK), ("authorization", bearer_sa)], "both Authorization and X-API-KEY");
     refused(&any, &[("x-api-key", &" ".repeat(513))], "the header's value is too large");
     refused(&any, &[("x-api-key", &" ".repeat(512))], "malformed: empty");
-    refused(&any, &[("authorization", &format!("Bearer {}", "a".repeat(8186)))], "the header's value is too large");
+    refused(
+        &any,
+        &[("authorization", &format!("Bearer {}", "a".repeat(8186)))],
+        "the header's value is too large",
+    );
     refused(
         &any,
         &[("authorization", &format!("Bearer {}", "a".repeat(8185)))],
         "the text begins like no kind of credential",
     );
-    refused(
-        &any,
-        &[("x-api-key", " ak.\u{7f}")],
-        "byte 3 of the value is not visible ASCII or a space",
-    );
+    refused(&any, &[("x-api-key", " ak.\u{7f}")], "byte 3 of the value is not visible ASCII or a space");
     refused(&any, &[("x-api-key", "AK.tr6AWfxqtcJI.S")], "the text begins like no kind of credential");
     refused(&any, &[("x-api-key", ST)], "this is a service token, X-API-KEY takes an API key");
     refused(&any, &[("x-api-key", "sa")], "this is a service account, X-API-KEY takes an API key");
@@ -139,7 +142,8 @@ fn a_namespace_is_required_of_issued_credentials_and_forbidden_to_imported_ones(
 fn a_policy_that_accepts_less_says_so_last() {
     let keys = HeaderPolicy::new().accept([Method::ApiKey]);
     taken(&keys, &[("x-api-key", AK)], Method::ApiKey);
-    let refusal = refused(&keys, &[("authorization", &format!("Bearer {SA}"))], "no service account is accepted here");
+    let refusal =
+        refused(&keys, &[("authorization", &format!("Bearer {SA}"))], "no service account is accepted here");
     assert_eq!(refusal.class(), RefusalClass::Denied);
     refused(&keys, &[("authorization", "Bearer eyJ.a.b")], "no access token is accepted here");
     // What is malformed is malformed, whether or not it would have been accepted.

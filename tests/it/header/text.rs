@@ -51,7 +51,8 @@ fn what_is_wrong_with_a_text() {
     refused(&format!("acme_{}", &ST[..40]), "truncated: 40 of 55 characters");
     refused(&format!("{ST}.k.x"), "too many parts");
     refused(&format!("{ST}."), "an empty part");
-    for text in ["", "hello", "ST.a.b", "xx.tr6AWfxqtcJI.S", "Acme_st.a.b", "_st.a.b", "9a_st.a.b", "eyJ.a.b"] {
+    for text in ["", "hello", "ST.a.b", "xx.tr6AWfxqtcJI.S", "Acme_st.a.b", "_st.a.b", "9a_st.a.b", "eyJ.a.b"]
+    {
         assert!(matches!(CredentialText::parse(text), Err(TextError::UnknownKind)), "{text}");
     }
     // Neither white space nor a scheme is a holder's text.
@@ -85,7 +86,9 @@ fn an_id_is_up_to_64_characters_of_its_alphabet() {
     for text in ["a", "-_+/", &"a".repeat(64)] {
         assert_eq!(CredentialId::parse(text).unwrap().as_str(), text);
     }
-    for (text, position) in [("", 0), ("a.b", 1), ("a b", 1), ("ab=", 2), ("\n", 0), ("a\u{e9}", 1), ("a*", 1)] {
+    for (text, position) in
+        [("", 0), ("a.b", 1), ("a b", 1), ("ab=", 2), ("\n", 0), ("a\u{e9}", 1), ("a*", 1)]
+    {
         assert_eq!(CredentialId::parse(text).unwrap_err().position(), Some(position), "{text:?}");
     }
     assert_eq!(CredentialId::parse(&"a".repeat(65)).unwrap_err().position(), Some(64));
@@ -115,7 +118,9 @@ fn drawn_credentials_are_read_back() {
         assert_eq!(presented.key(), drawn.key);
         assert!(presented.is_issued());
         keys.check_guard(&presented).unwrap();
-        let Ok(Presented::Credential(named)) = acme.present([line(&format!("acme_{text}"))]) else { panic!("{kind}") };
+        let Ok(Presented::Credential(named)) = acme.present([line(&format!("acme_{text}"))]) else {
+            panic!("{kind}")
+        };
         assert_eq!(named.key(), drawn.key);
         keys.check_guard(&named).unwrap();
         assert!(acme.present([line(text)]).is_err());

@@ -152,8 +152,10 @@ fn the_budget_holds() {
     for count in [10, 20, 30, 40, 60] {
         let window = written(&[vec!["**", "a"], stars(count)].concat());
         let ended = written(&[vec!["**", "a*"], stars(count), vec!["*b", "**"]].concat());
+        let open = format!("{window}/**");
         bombs.push((window.clone(), gaps.clone()));
         bombs.push((window, written(&["**", "a", "*"].repeat(20))));
+        bombs.push((open, written(&["**", "a", "*"].repeat(20))));
         bombs.push((ended, written(&[vec!["**", "a*b"].repeat(15), stars(30)].concat())));
     }
     let many = "*a".repeat(126);

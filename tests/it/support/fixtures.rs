@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use keygate::header::HeaderPolicy;
 use keygate::{
-    ApiKeyGrant, CredentialKey, Digest, DigestKeys, Grant, Kind, Moment, Presented, PresentedCredential, RandomSource,
-    Record, Refusal, Rights, ServiceAccountGrant, ServiceTokenGrant, Timestamp, Validity,
+    ApiKeyGrant, CredentialKey, Digest, DigestKeys, Grant, Kind, Moment, Presented, PresentedCredential,
+    RandomSource, Record, Refusal, Rights, ServiceAccountGrant, ServiceTokenGrant, Timestamp, Validity,
     Verified, verify,
 };
 
@@ -51,12 +51,18 @@ impl Host {
     }
 
     fn store(&mut self, key: CredentialKey, digest: Digest) {
-        let record = Record::builder(key.id, grant(key.kind), digest, NOW).validity(Validity::until(END)).build().unwrap();
+        let record = Record::builder(key.id, grant(key.kind), digest, NOW)
+            .validity(Validity::until(END))
+            .build()
+            .unwrap();
         self.records.insert(key, Arc::new(record));
     }
 
     /// What a host does on every request, up to the caller.
-    pub(crate) fn verify<V: AsRef<[u8]>>(&self, presented: &PresentedCredential<V>) -> Result<Verified, Refusal> {
+    pub(crate) fn verify<V: AsRef<[u8]>>(
+        &self,
+        presented: &PresentedCredential<V>,
+    ) -> Result<Verified, Refusal> {
         verify(presented, self.records.get(&presented.key()), &self.keys, Moment::at(NOW))
     }
 }
@@ -73,7 +79,11 @@ pub(crate) fn grant(kind: Kind) -> Grant {
 
 /// The header line that carries this text.
 pub(crate) fn line(text: &str) -> (&'static str, String) {
-    if text.starts_with("ak") { ("x-api-key", text.to_owned()) } else { ("authorization", format!("Bearer {text}")) }
+    if text.starts_with("ak") {
+        ("x-api-key", text.to_owned())
+    } else {
+        ("authorization", format!("Bearer {text}"))
+    }
 }
 
 /// The text as presented in its own header.

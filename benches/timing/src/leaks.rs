@@ -1,0 +1,205 @@
+//! Questions to the t-test: two classes of input, which one piece of code must not tell apart by time.
+//!
+//! Both classes go through the same buffers, made by the same steps without a branch on the class, so that nothing
+//! but what is asked about differs. Whether a digest is *equal* is asked of the comparison alone: a verification that
+//! succeeds goes on to other work, and its outcome is no secret.
+
+/// The source of the comparison that keygate ships; it is private there.
+#[path = "../../../src/digest/mac.rs"]
+#[allow(dead_code, reason = "of this file only the comparison is asked about")]
+mod mac;
+
+use std::error::Error;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keygate::{
+    ApiKeyGrant, Digest, DigestKeys, Drawn, Kind, Moment, Presented, PresentedCredential, Record,
+    SystemRandom, Timestamp, header, verify,
+};
+use subtle::ConstantTimeEq as _;
+
+use crate::random::Random;
+use crate::welch;
+
+pub(crate) type Any = Box<dyn Error>;
+/// Makes an input of class 0 or 1, runs the code on it, and returns how many nanoseconds that took.
+type Sample = Box<dyn FnMut(usize, &mut Random) -> Result<u64, Any>>;
+
+pub(crate) struct Question {
+    pub(crate) name: &'static str,
+    /// Whether a leak is planted, which must be found.
+    pub(crate) is_control: bool,
+    sample: std::cell::RefCell<Sample>,
+}
+
+/// Of texts and records in use: enough that none is special.
+const CREDENTIALS: usize = 256;
+/// Samples that warm up caches and the branch predictor.
+const WARM_UP: usize = 10_000;
+/// Where the guard's tag stands in a text, behind its slot, and where the checksum does.
+const GUARD_TAG: usize = 45;
+const CHECKSUM: usize = 49;
+
+pub(crate) fn questions() -> Result<Vec<Question>, Any> {
+    let question =
+        |name, is_control, sample| Question { name, is_control, sample: std::cell::RefCell::new(sample) };
+    let fair = |name, sample| question(name, false, sample);
+    let control = |name, sample| question(name, true, sample);
+    Ok(vec![
+        fair("digest, compared: equal / first byte differs", digests(mac::equal, first_or_none)),
+        fair("digest, compared: first / last byte differs", digests(mac::equal, first_or_last)),
+        fair("digest, verified: first / last byte differs", verified(false)?),
+        fair("guard, compared: equal / first byte differs", guards(first_or_none)),
+        fair("guard, compared: first / last byte differs", guards(first_or_last)),
+        fair("guard, checked: first / last character differs", checked(false)?),
+        control("control, compared: equal / first byte differs", digests(planted_equal, first_or_none)),
+        control("control, compared: first / last byte differs", digests(planted_equal, first_or_last)),
+        control("control, verified: first / last byte differs", verified(true)?),
+        control("control, checked: first / last character differs", checked(true)?),
+    ])
+}
+
+impl Question {
+    /// The largest |t| of so many samples a class.
+    pub(crate) fn largest_t(&self, samples: usize) -> Result<f64, Any> {
+        let mut sample = self.sample.borrow_mut();
+        let mut random = Random::new()?;
+        for _ in 0..WARM_UP {
+            sample(random.below(2), &mut random)?;
+        }
+        let mut classes = [Vec::new(), Vec::new()];
+        for _ in 0..welch::to_take(samples) {
+            let class = random.below(2);
+            classes[class].push(sample(class, &mut random)?);
+        }
+        welch::largest_t(&classes, samples).ok_or_else(|| format!("{}: too few samples", self.name).into())
+    }
+}
+
+/// How long it takes, in nanoseconds, and what came of it.
+fn time<T>(code: impl FnOnce() -> T) -> (u64, T) {
+    let start = Instant::now();
+    let result = black_box(code());
+    let took = start.elapsed();
+    (u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), result)
+}
+
+/// A way to make the second of two byte strings from the first: the class, a byte that is not zero, the length.
+type Change = fn(usize, u8, usize) -> (usize, u8);
+
+/// Class 0 is equal, class 1 differs in the first byte.
+fn first_or_none(class: usize, difference: u8, _: usize) -> (usize, u8) {
+    (0, difference * class as u8)
+}
+
+/// Class 0 differs in the first byte, class 1 in the last.
+fn first_or_last(class: usize, difference: u8, length: usize) -> (usize, u8) {
+    ((length - 1) * class, difference)
+}
+
+/// Two digests, compared by this function.
+fn digests(equal: fn(&[u8; 32], &[u8; 32]) -> bool, change: Change) -> Sample {
+    Box::new(move |class, random| {
+        let one = random.bytes();
+        let mut other = one;
+        let (position, difference) = change(class, random.nonzero(), other.len());
+        other[position] ^= difference;
+        Ok(time(|| equal(black_box(&one), black_box(&other))).0)
+    })
+}
+
+/// Two guards, compared as `DigestKeys::check_guard` does.
+fn guards(change: Change) -> Sample {
+    Box::new(move |class, random| {
+        let [a, b, c, d, e, ..] = random.bytes();
+        let one = [a, b, c, d, e];
+        let mut other = one;
+        let (position, difference) = change(class, random.nonzero(), other.len());
+        other[position] ^= difference;
+        Ok(time(|| bool::from(black_box(one).ct_eq(black_box(&other)))).0)
+    })
+}
+
+/// A whole verification of a text against a record whose digest differs.
+fn verified(planted: bool) -> Result<Sample, Any> {
+    let (keys, drawn) = credentials()?;
+    let now = Timestamp::from_unix(1_795_518_000);
+    let grant = ApiKeyGrant::new("u-17")?;
+    Ok(Box::new(move |class, random| {
+        let drawn = &drawn[random.below(CREDENTIALS)];
+        let mut bytes = *drawn.digest.as_bytes();
+        let (position, difference) = first_or_last(class, random.nonzero(), bytes.len());
+        bytes[position] ^= difference;
+        let stored = Digest::from_parts(drawn.digest.slot(), drawn.digest.guard_slot(), &bytes)?;
+        // A record for each sample, so that those of both classes lie where the allocator puts any.
+        let record = Arc::new(Record::builder(drawn.key.id, grant.clone(), stored, now).build()?);
+        let text = drawn.text.expose().as_bytes().to_vec();
+        let presented = present(&text)?;
+        let (took, (result, _)) = time(|| {
+            let result = verify(&presented, Some(&record), &keys, Moment::at(now));
+            let stored = record.current().digest.as_bytes();
+            (result, planted && planted_equal(stored, drawn.digest.as_bytes()))
+        });
+        if result.is_ok() { Err("a wrong digest was taken".into()) } else { Ok(took) }
+    }))
+}
+
+/// A whole check of a text whose guard differs, under a checksum that holds.
+fn checked(planted: bool) -> Result<Sample, Any> {
+    let (keys, drawn) = credentials()?;
+    Ok(Box::new(move |class, random| {
+        let drawn = &drawn[random.below(CREDENTIALS)];
+        let right = drawn.text.expose().as_bytes();
+        let mut text = right.to_vec();
+        let (position, _) = first_or_last(class, 0, CHECKSUM - GUARD_TAG);
+        let letter = &mut text[GUARD_TAG + position];
+        *letter = other_letter(*letter, random);
+        let (covered, checksum) = text.split_at_mut(CHECKSUM);
+        URL_SAFE_NO_PAD.encode_slice(crc32fast::hash(covered).to_be_bytes(), checksum)?;
+        let presented = present(&text)?;
+        let (took, (result, _)) = time(|| {
+            let result = keys.check_guard(&presented);
+            (result, planted && early_exit(&right[GUARD_TAG..CHECKSUM], &text[GUARD_TAG..CHECKSUM]))
+        });
+        if result.is_ok() { Err("a wrong guard was taken".into()) } else { Ok(took) }
+    }))
+}
+
+fn credentials() -> Result<(DigestKeys, Vec<Drawn>), Any> {
+    let keys = DigestKeys::ephemeral()?;
+    let drawn = (0..CREDENTIALS).map(|_| keys.draw(Kind::ApiKey, &SystemRandom)).collect::<Result<_, _>>()?;
+    Ok((keys, drawn))
+}
+
+pub(crate) fn present(text: &[u8]) -> Result<PresentedCredential<&[u8]>, Any> {
+    match header::present([("X-API-KEY", text)])? {
+        Presented::Credential(presented) => Ok(presented),
+        Presented::AccessToken(_) => Err("an API key was taken for an access token".into()),
+    }
+}
+
+/// A letter of base64url that is not this one.
+fn other_letter(letter: u8, random: &mut Random) -> u8 {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let place = LETTERS.iter().position(|known| *known == letter).unwrap_or_default();
+    LETTERS[(place + 1 + random.below(63)) % 64]
+}
+
+fn planted_equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    early_exit(one, other)
+}
+
+/// The planted leak: what `==` on slices is without the library call that hides it, byte by byte until two differ.
+#[inline(never)]
+fn early_exit(one: &[u8], other: &[u8]) -> bool {
+    for (one, other) in one.iter().zip(other) {
+        if one != black_box(other) {
+            return false;
+        }
+    }
+    true
+}
