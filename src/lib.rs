@@ -91,6 +91,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // From the bottom up: a file imports only from those above it, and from `refusal`, which all of them speak.
+mod alphabet;
 mod invalid;
 mod refusal;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Invalid;
+use crate::alphabet::Alphabet;
 
 /// Whom a credential belongs to: a user, an organization, or a project of an organization.
 ///
@@ -116,29 +117,26 @@ const LONGEST: usize = 64;
 
 /// `1*64( A-Z a-z 0-9 - _ )`: organizations, projects, environments.
 pub(crate) fn check_id(argument: &'static str, id: &str) -> Result<(), Invalid> {
-    check(argument, id, "1 to 64 of A-Z a-z 0-9 - _", |byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
-    })
+    check(argument, id, "1 to 64 of A-Z a-z 0-9 - _", Alphabet::BASE64URL)
 }
 
 /// 1–64 bytes of 0x21–0x7E: users and creators.
 pub(crate) fn check_name(argument: &'static str, id: &str) -> Result<(), Invalid> {
-    check(argument, id, "1 to 64 visible ASCII characters", |byte| byte.is_ascii_graphic())
+    check(argument, id, "1 to 64 visible ASCII characters", Alphabet::GRAPHIC)
 }
 
+#[inline]
 fn check(
     argument: &'static str,
     id: &str,
     expected: &'static str,
-    allowed: impl Fn(u8) -> bool,
+    alphabet: Alphabet,
 ) -> Result<(), Invalid> {
-    let invalid = Invalid::new(argument, expected);
-    if id.is_empty() {
-        return Err(invalid.at(0));
-    }
-    match id.bytes().take(LONGEST).position(|byte| !allowed(byte)) {
-        Some(position) => Err(invalid.at(position)),
-        None if id.len() > LONGEST => Err(invalid.at(LONGEST)),
-        None => Ok(()),
-    }
+    let bytes = id.as_bytes().get(..LONGEST).unwrap_or(id.as_bytes());
+    let position = match alphabet.first_outside(bytes) {
+        None if (1..=LONGEST).contains(&id.len()) => return Ok(()),
+        None => bytes.len(),
+        Some(position) => position,
+    };
+    Err(Invalid::new(argument, expected).at(position))
 }

@@ -114,7 +114,7 @@ fn check<V: AsRef<[u8]>>(
     keys: &DigestKeys,
     moment: Moment,
 ) -> Result<Verified, Reason> {
-    if record.key() != presented.key() {
+    if !presented.is_of(record.grant().kind(), record.id()) {
         return Err(Reason::RecordMismatch);
     }
     let proof = prove(presented.text(), record, keys, moment.now)?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use crate::alphabet::Alphabet;
 use crate::{Invalid, Kind};
 
 /// The id of a credential: 1–64 of `A-Z a-z 0-9 - _ + /`, held inline.
@@ -39,9 +40,10 @@ impl CredentialId {
     /// [`Invalid`], which tells where the text differs.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let invalid = Invalid::new("credential id", "1 to 64 of A-Z a-z 0-9 - _ + /");
-        match text.bytes().take(Self::LONGEST).position(|byte| !is_id_byte(byte)) {
+        let bytes = text.as_bytes().get(..Self::LONGEST).unwrap_or(text.as_bytes());
+        match Alphabet::CREDENTIAL.first_outside(bytes) {
             Some(position) => Err(invalid.at(position)),
-            None => Self::from_checked(text.as_bytes()).ok_or(invalid.at(text.len().min(Self::LONGEST))),
+            None => Self::from_checked(text.as_bytes()).ok_or(invalid.at(bytes.len())),
         }
     }
 
@@ -62,11 +64,11 @@ impl CredentialId {
 
     /// Whether it has the shape of an id that keygate draws: 12 base64url characters.
     pub(crate) fn is_issued(&self) -> bool {
-        self.as_bytes().len() == 12 && self.as_bytes().iter().all(|byte| is_base64url_byte(*byte))
+        self.as_bytes().len() == 12 && Alphabet::BASE64URL.first_outside(self.as_bytes()).is_none()
     }
 
     #[inline]
-    fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 }
@@ -122,16 +124,4 @@ impl fmt::Display for CredentialKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.kind.as_str(), self.id)
     }
-}
-
-/// `A-Z a-z 0-9 - _ + /`: ids, and the secrets of imported credentials.
-#[inline]
-pub(crate) const fn is_id_byte(byte: u8) -> bool {
-    is_base64url_byte(byte) || matches!(byte, b'+' | b'/')
-}
-
-/// `A-Z a-z 0-9 - _` (RFC 4648 §5).
-#[inline]
-pub(crate) const fn is_base64url_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::id::{is_base64url_byte, is_id_byte};
 use super::{Kind, Methods, text};
 use crate::Invalid;
+use crate::alphabet::{Alphabet, all_base64url};
 
 /// An issued credential without its namespace: kind, dot, id of 12, dot, secret part of 39.
 pub(crate) const ISSUED_LENGTH: usize = 55;
@@ -122,22 +122,7 @@ impl Layout {
     ///
     /// A secret of 39 characters beside an id of 12 is an issued one: base64url, and its last six characters are
     /// the checksum of the 49 before them. Every other shape is imported, and only taken where `imported` says so.
-    #[inline]
     pub(crate) fn of(kind: Kind, text: &[u8], imported: bool) -> Result<Self, Flaw> {
-        match text.first_chunk() {
-            // The common case first: an issued text and nothing else.
-            Some(issued) if text.len() == ISSUED_LENGTH && is_issued(issued) => Self::issued(issued),
-            _ => Self::by_parts(kind, text, imported),
-        }
-    }
-
-    fn issued(text: &[u8; ISSUED_LENGTH]) -> Result<Self, Flaw> {
-        let layout = Self { shape: Shape::Issued, id_end: ISSUED_ID_END, end: ISSUED_LENGTH };
-        if text::checksum_holds(text) { Ok(layout) } else { Err(Flaw::Checksum) }
-    }
-
-    #[inline(never)]
-    fn by_parts(kind: Kind, text: &[u8], imported: bool) -> Result<Self, Flaw> {
         let mut parts = text.split(|byte| *byte == b'.').skip(1);
         let (Some(id), Some(secret)) = (parts.next(), parts.next()) else {
             return Err(unfinished(text));
@@ -148,10 +133,10 @@ impl Layout {
 
         let padding = secret.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
         let unpadded = secret.len().saturating_sub(padding);
-        if let Some(at) = id.iter().position(|byte| !is_id_byte(*byte)) {
+        if let Some(at) = Alphabet::CREDENTIAL.first_outside(id) {
             return Err(Flaw::Alphabet { at: ID_START.saturating_add(at) });
         }
-        if let Some(at) = secret.iter().take(unpadded).position(|byte| !is_id_byte(*byte)) {
+        if let Some(at) = Alphabet::CREDENTIAL.first_outside(secret.get(..unpadded).unwrap_or_default()) {
             return Err(Flaw::Alphabet { at: secret_start.saturating_add(at) });
         }
         if let Some(client_key) = parts.next() {
@@ -165,12 +150,12 @@ impl Layout {
         }
 
         if id_end == ISSUED_ID_END && end == ISSUED_LENGTH {
-            return match text.first_chunk() {
-                Some(issued) if is_issued(issued) => Self::issued(issued),
-                // '+', '/' and '=' are for imported texts only.
-                _ => Err(Flaw::Alphabet {
-                    at: text.iter().position(|byte| !is_issued_byte(*byte)).unwrap_or(0),
-                }),
+            // '+', '/' and '=' are for imported texts only.
+            let outside = |byte: &u8| *byte != b'.' && !Alphabet::BASE64URL.contains(*byte);
+            let issued = text.get(..ISSUED_LENGTH).unwrap_or_default();
+            return match issued.iter().position(outside) {
+                Some(at) => Err(Flaw::Alphabet { at }),
+                None => Self::issued(issued).ok_or(Flaw::Checksum),
             };
         }
         if imported && id.len() <= 64 && (16..=128).contains(&secret.len()) {
@@ -190,8 +175,18 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// That of an issued text without a client key, if it is one and its checksum holds.
+    #[inline]
+    pub(crate) fn issued(text: &[u8]) -> Option<Self> {
+        let text = text.try_into().ok()?;
+        let holds = is_issued(text) && text::checksum_holds(text);
+        holds.then_some(Self { shape: Shape::Issued, id_end: ISSUED_ID_END, end: ISSUED_LENGTH })
+    }
+}
+
 fn check_client_key(client_key: &[u8], start: usize) -> Result<(), Flaw> {
-    match client_key.iter().position(|byte| !is_base64url_byte(*byte)) {
+    match Alphabet::BASE64URL.first_outside(client_key) {
         Some(at) => Err(Flaw::Alphabet { at: start.saturating_add(at) }),
         None if client_key.is_empty() => Err(Flaw::EmptyPart),
         None if client_key.len() > 128 => Err(Flaw::ClientKeyTooLong),
@@ -201,7 +196,7 @@ fn check_client_key(client_key: &[u8], start: usize) -> Result<(), Flaw> {
 
 fn unfinished(text: &[u8]) -> Flaw {
     let found = text.len();
-    match text.iter().skip(ID_START).position(|byte| !is_base64url_byte(*byte)) {
+    match Alphabet::BASE64URL.first_outside(text.get(ID_START..).unwrap_or_default()) {
         None if found < ISSUED_LENGTH => Flaw::Truncated { found },
         None => Flaw::Shape,
         Some(at) => Flaw::Alphabet { at: ID_START.saturating_add(at) },
@@ -213,23 +208,26 @@ fn is_beginning(text: &[u8]) -> bool {
     let fits = |(at, byte): (usize, &u8)| match at {
         0 | 1 => true,
         2 | ISSUED_ID_END => *byte == b'.',
-        _ => is_base64url_byte(*byte),
+        _ => Alphabet::BASE64URL.contains(*byte),
     };
     text.len() < ISSUED_LENGTH && text.iter().enumerate().all(fits)
 }
 
-/// Whether every character of a text of 55 stands where an issued one has it.
+/// Whether every character of a text of 55 stands where an issued one has it, whatever its kind.
 #[inline]
 fn is_issued(text: &[u8; ISSUED_LENGTH]) -> bool {
-    // No early exit, so that the compiler looks at many bytes at once.
-    let alphabet = text.iter().fold(true, |all, byte| all & is_issued_byte(*byte));
-    let dots = text.iter().fold(0_u8, |dots, byte| dots.wrapping_add(u8::from(*byte == b'.')));
-    alphabet && dots == 2 && text.get(2) == Some(&b'.') && text.get(ISSUED_ID_END) == Some(&b'.')
-}
-
-#[inline]
-const fn is_issued_byte(byte: u8) -> bool {
-    is_base64url_byte(byte) || byte == b'.'
+    let Some((mut head, rest)) = text.split_first_chunk::<16>().map(|(head, rest)| (*head, rest)) else {
+        return false;
+    };
+    let [_, _, first_dot, .., second_dot] = &mut head;
+    if (*first_dot, *second_dot) != (b'.', b'.') {
+        return false;
+    }
+    (*first_dot, *second_dot) = (b'A', b'A');
+    // 39 characters in three looks at sixteen, the last two of which overlap.
+    let looks =
+        [Some(&head), rest.first_chunk(), rest.get(16..).and_then(<[u8]>::first_chunk), rest.last_chunk()];
+    looks.into_iter().fold(true, |all, look| all & look.is_some_and(all_base64url))
 }
 
 #[inline]

@@ -190,10 +190,10 @@ pub(crate) fn assemble_imported(key: CredentialKey, secret: &[u8; 21]) -> String
 /// CRC-32 (IEEE), four bytes big-endian, in base64url: six characters.
 #[inline]
 fn checksum(checked: &[u8]) -> [u8; 6] {
-    let mut text = [0; 6];
-    // Six characters always hold four bytes.
-    let _written = URL_SAFE_NO_PAD.encode_slice(crc32fast::hash(checked).to_be_bytes(), &mut text);
-    text
+    let checksum = crc32fast::hash(checked);
+    let bits = [26, 20, 14, 8, 2].map(|shift| checksum.wrapping_shr(shift));
+    let [a, b, c, d, e] = bits;
+    [a, b, c, d, e, checksum.wrapping_shl(4)].map(letter_of_bits)
 }
 
 /// Whether the last six characters are the checksum of the others: compared as text, since four bytes have more than
@@ -208,6 +208,13 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// The slot that a letter of the guard names.
 pub(crate) fn slot_of(letter: u8) -> Option<u8> {
     ALPHABET.iter().position(|known| *known == letter).and_then(|slot| u8::try_from(slot).ok())
+}
+
+/// The letter of the last six bits.
+#[inline]
+fn letter_of_bits(bits: u32) -> u8 {
+    let [.., last] = bits.to_be_bytes();
+    ALPHABET.get(usize::from(last & 63)).copied().unwrap_or_default()
 }
 
 /// The letter that names a slot; slots are below 64, any other has none.

@@ -170,6 +170,10 @@ impl Record {
         CredentialKey::new(self.grant.kind(), self.id)
     }
 
+    pub(crate) const fn id(&self) -> &CredentialId {
+        &self.id
+    }
+
     /// Whom it belongs to.
     #[must_use]
     pub const fn owner(&self) -> &Owner {

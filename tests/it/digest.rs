@@ -75,11 +75,10 @@ fn digest_and_guard_are_hmac_sha_256() {
             let id_length = 1 + random.below(64);
             let id = random.text(id_length, "abcXYZ019-_+/");
             let text = format!("sa.{id}.{}", random.text(secret_length, "abcXYZ019-_+/"));
-            let presented = present(&text);
-            if presented.is_issued() {
+            if (id_length, secret_length) == (12, 39) {
                 continue;
             }
-            let digest = keys.digest(&presented);
+            let digest = keys.digest(&present(&text));
             assert_eq!(*digest.as_bytes(), hmac(&key, text.as_bytes()), "{text}");
             assert_eq!(digest.guard_slot(), None);
         }

@@ -13,7 +13,11 @@
     reason = "a test that is wrong should stop; clippy knows only the test functions themselves"
 )]
 
+mod decision;
+mod digest;
+mod examples;
 mod header;
+mod scope;
 mod support;
 mod time;
 mod vectors;

@@ -195,7 +195,7 @@ fn a_denial_says_what_was_missing() {
     let by_scope = |resource, action: Action, log: &str, needed: &str| {
         denies(&account, (action, resource), log, Some(needed), Some(&insufficient(needed)));
     };
-    let nearest = |part: &str| format!("the {part} of its nearest scope, read@web/prod:/app/**, does not fit");
+    let nearest = |part: &str| format!("the {part} of the nearest scope, read@web/prod:/app/**, does not fit");
     by_scope(&app, Action::Delete, &format!("delete on secrets web/prod:/app of acme: {}", nearest("action")), "delete@web/prod:/app");
     by_scope(&root, Action::Read, &format!("read on secrets web/prod:/ of acme: {}", nearest("path")), "read@web/prod:/");
     by_scope(&dev, Action::Read, &format!("read on secrets web/dev:/app of acme: {}", nearest("environment")), "read@web/dev:/app");
@@ -208,7 +208,7 @@ fn a_denial_says_what_was_missing() {
     by_scope(
         &organization,
         Action::Read,
-        "read on organization acme: the level of its nearest scope, read@web/, does not fit",
+        "read on organization acme: the level of the nearest scope, read@web/, does not fit",
         "read@/",
     );
     // No scope reaches these; a bare challenge says as much.

@@ -1,9 +1,12 @@
 //! Credential texts in the hands of their holders: split, diagnosed, and never a panic.
 
 use keygate::header::{self, HeaderPolicy};
-use keygate::{CredentialId, CredentialText, DigestKeys, Kind, Namespace, Presented, TextError};
+use keygate::{
+    CredentialId, CredentialKey, CredentialText, DigestKeys, Flaw, Kind, Namespace, Presented, TextError,
+};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
+use crate::support::fixtures::presented;
 use crate::support::random::{SeededSource, seed};
 
 const ST: &str = "st.tr6AWfxqtcJI.SyFLeEOHs-EYeOVqnx-e1e3HEe-SAabcdxH9T6w";
@@ -46,7 +49,8 @@ fn what_is_issued_and_its_key_slot() {
 
 #[test]
 fn what_is_wrong_with_a_text() {
-    refused(&ST[..30], "truncated: 30 of 55 characters");
+    refused(&ST[..40], "truncated: 40 of 55 characters");
+    refused(&format!("{ST}a"), "too long: 56 instead of 55 characters");
     refused(&ST.replace("EYe", "EyE"), "checksum: a character was changed or swapped");
     refused(&format!("acme_{}", &ST[..40]), "truncated: 40 of 55 characters");
     refused(&format!("{ST}.k.x"), "too many parts");
@@ -127,6 +131,25 @@ fn drawn_credentials_are_read_back() {
     }
 }
 
+/// A rotation keeps the id, whoever made it: what is drawn for it is read under the policy that took the old text.
+#[test]
+fn redrawn_credentials_are_read_back() {
+    let source = SeededSource::new(seed());
+    let keys = DigestKeys::generate(&source).unwrap();
+    let policy = HeaderPolicy::new().imported(Kind::ALL);
+    for (id, issued) in
+        [("tr6AWfxqtcJI", true), ("tr6A+fxqtcJI", false), ("63f1c2a8b9d0e1f2a3b4c5d6", false), ("x", false)]
+    {
+        for kind in Kind::ALL {
+            let key = CredentialKey::new(kind, CredentialId::parse(id).unwrap());
+            let drawn = keys.redraw(key, &source).unwrap();
+            let read = presented(&policy, drawn.text.expose());
+            assert_eq!((drawn.key, read.key(), read.is_issued()), (key, key, issued), "{id}");
+            assert_eq!(keys.digest(&read).as_bytes(), drawn.digest.as_bytes());
+        }
+    }
+}
+
 proptest! {
     /// Bytes that nobody meant as a header: no panic, in either header and as a text.
     #[test]
@@ -152,7 +175,8 @@ proptest! {
         prop_assert_eq!(refusal.reason().code(), "invalid_byte");
     }
 
-    /// A header's value and a holder's text are read alike, where the policy takes all shapes.
+    /// A header's value and a holder's text are read alike, where the policy takes all shapes; but a holder is told
+    /// that what begins like an issued text, and is none, is damaged.
     #[test]
     fn holder_and_server_read_alike(text in "(ak|sa|st)\\.[a-zA-Z0-9+/_-]{1,40}\\.[a-zA-Z0-9+/_.-]{0,60}={0,2}") {
         let all = HeaderPolicy::new().imported(Kind::ALL);
@@ -165,6 +189,9 @@ proptest! {
             }
             (Err(error), Err(refusal)) => {
                 prop_assert_eq!(refusal.reason().to_string(), format!("malformed: {error}"));
+            }
+            (Err(TextError::Malformed(Flaw::Truncated { .. } | Flaw::TooLong { .. })), Ok(Presented::Credential(presented))) => {
+                prop_assert_eq!((presented.key().id.as_str().len(), presented.is_issued()), (12, false));
             }
             (read, presented) => panic!("{text}: {read:?} {presented:?}"),
         }

@@ -166,13 +166,16 @@ fn the_budget_holds() {
     bombs.push((format!("/*{run}*/*{run}b*/**"), format!("/*{run}a*").repeat(3)));
     for (wider, narrower) in &bombs {
         assert_eq!(contains(wider, wider), Containment::Contained, "{wider}");
-        let start = Instant::now();
         let answer = contains(wider, narrower);
-        let again = Instant::now();
-        let same = contains(wider, narrower);
-        let taken = again.elapsed().min(again - start);
-        assert_eq!(answer, same);
-        assert!(taken < Duration::from_millis(50), "{taken:?} for {wider} contains {narrower}");
+        // The best time counts: what else runs here is not the library's.
+        let fastest = (0..5)
+            .map(|_| {
+                let start = Instant::now();
+                assert_eq!(contains(wider, narrower), answer);
+                start.elapsed()
+            })
+            .min();
+        assert!(fastest < Some(Duration::from_millis(50)), "{fastest:?} for {wider} contains {narrower}");
         too_complex += usize::from(answer == Containment::TooComplex);
     }
     assert!(too_complex > 0);

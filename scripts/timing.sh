@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Looks for timing leaks (dudect's method) and compares the times of refusals: scripts/timing.sh [SAMPLES A CLASS] [RUNS]
+# A line a question. It exits with 1 where one leaks, with 2 where a planted leak was not found: then it says nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo run --quiet --release --package keygate-timing -- "${1:-1000000}" "${2:-3}"
