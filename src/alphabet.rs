@@ -11,6 +11,8 @@ impl Alphabet {
     pub(crate) const CREDENTIAL: Self = Self(2);
     /// The same as base64url and `. ~`: what RFC 3986 §2.3 calls unreserved, segments of paths.
     pub(crate) const UNRESERVED: Self = Self(4);
+    /// Unreserved and `/`: paths.
+    pub(crate) const PATH: Self = Self(128);
     /// `A-Z a-z 0-9 - . _ ~ + /`: a token68 without its padding (RFC 9110 §11.2).
     pub(crate) const TOKEN68: Self = Self(8);
     /// A token (RFC 9110 §5.6.2): the name of an authentication scheme.
@@ -23,9 +25,13 @@ impl Alphabet {
     /// Whether the byte is in it.
     #[inline]
     pub(crate) const fn contains(self, byte: u8) -> bool {
-        #[expect(clippy::as_conversions, clippy::indexing_slicing, reason = "a byte always is below 256")]
-        let of_byte = ALPHABETS_OF[byte as usize];
-        of_byte & self.0 != 0
+        alphabets_of(byte) & self.0 != 0
+    }
+
+    /// Whether all bytes are in it.
+    #[inline]
+    pub(crate) fn holds(self, text: &[u8]) -> bool {
+        text.iter().all(|byte| self.contains(*byte))
     }
 
     /// Where the first byte stands that is not in it.
@@ -33,6 +39,12 @@ impl Alphabet {
     pub(crate) fn first_outside(self, text: &[u8]) -> Option<usize> {
         text.iter().position(|byte| !self.contains(*byte))
     }
+}
+
+#[inline]
+const fn alphabets_of(byte: u8) -> u8 {
+    #[expect(clippy::as_conversions, clippy::indexing_slicing, reason = "a byte always is below 256")]
+    ALPHABETS_OF[byte as usize]
 }
 
 /// By byte: which alphabets it is in.
@@ -58,6 +70,9 @@ static ALPHABETS_OF: [u8; 256] = {
         if base64url || dot_tilde {
             alphabets |= Alphabet::UNRESERVED.0;
         }
+        if base64url || dot_tilde || byte == b'/' {
+            alphabets |= Alphabet::PATH.0;
+        }
         if base64url || plus_slash || dot_tilde {
             alphabets |= Alphabet::TOKEN68.0;
         }
@@ -79,16 +94,17 @@ static ALPHABETS_OF: [u8; 256] = {
     table
 };
 
-/// Whether all sixteen bytes are base64url, without a branch: the compiler makes a few wide instructions of it.
+/// Whether all bytes of these runs of sixteen are base64url, without a branch: the compiler makes a few wide
+/// instructions of it.
 #[inline]
-pub(crate) fn all_base64url(bytes: &[u8; 16]) -> bool {
+pub(crate) fn all_base64url<const N: usize>(runs: [&[u8; 16]; N]) -> bool {
     let inside = |byte: u8| {
         ((byte | 0x20).wrapping_sub(b'a') < 26)
             | (byte.wrapping_sub(b'0') < 10)
             | (byte == b'-')
             | (byte == b'_')
     };
-    bytes.iter().fold(true, |all, byte| all & inside(*byte))
+    runs.iter().fold(true, |all, run| all & run.iter().fold(true, |all, byte| all & inside(*byte)))
 }
 
 #[cfg(test)]
@@ -96,22 +112,29 @@ mod tests {
     use super::{Alphabet, all_base64url};
 
     #[track_caller]
-    fn holds(alphabet: Alphabet, expected: impl Fn(u8) -> bool) {
+    fn agrees(alphabet: Alphabet, expected: impl Fn(u8) -> bool) {
         for byte in 0..=u8::MAX {
             assert_eq!(alphabet.contains(byte), expected(byte), "byte {byte:#04x}");
+            assert_eq!(alphabet.holds(&[b'a', byte, b'Z']), expected(byte), "byte {byte:#04x} among others");
+            assert_eq!(
+                alphabet.first_outside(&[b'a', byte]),
+                (!expected(byte)).then_some(1),
+                "byte {byte:#04x}"
+            );
         }
     }
 
     #[test]
     fn alphabets_are_what_they_are_called() {
         let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        holds(Alphabet::BASE64URL, base64url);
-        holds(Alphabet::CREDENTIAL, |byte| base64url(byte) || b"+/".contains(&byte));
-        holds(Alphabet::UNRESERVED, |byte| base64url(byte) || b".~".contains(&byte));
-        holds(Alphabet::TOKEN68, |byte| base64url(byte) || b".~+/".contains(&byte));
-        holds(Alphabet::TOKEN, |byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
-        holds(Alphabet::GRAPHIC, |byte| (0x21..=0x7E).contains(&byte));
-        holds(Alphabet::VISIBLE, |byte| (0x20..=0x7E).contains(&byte));
+        agrees(Alphabet::BASE64URL, base64url);
+        agrees(Alphabet::CREDENTIAL, |byte| base64url(byte) || b"+/".contains(&byte));
+        agrees(Alphabet::UNRESERVED, |byte| base64url(byte) || b".~".contains(&byte));
+        agrees(Alphabet::PATH, |byte| base64url(byte) || b".~/".contains(&byte));
+        agrees(Alphabet::TOKEN68, |byte| base64url(byte) || b".~+/".contains(&byte));
+        agrees(Alphabet::TOKEN, |byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+        agrees(Alphabet::GRAPHIC, |byte| (0x21..=0x7E).contains(&byte));
+        agrees(Alphabet::VISIBLE, |byte| (0x20..=0x7E).contains(&byte));
     }
 
     #[test]
@@ -121,7 +144,7 @@ mod tests {
                 let mut bytes = *b"ABYZabyz0189-_-_";
                 bytes[place] = byte;
                 assert_eq!(
-                    all_base64url(&bytes),
+                    all_base64url([b"0123456789abcdef", &bytes]),
                     Alphabet::BASE64URL.contains(byte),
                     "{byte:#04x} at {place}"
                 );

@@ -218,9 +218,9 @@ impl HeaderPolicy {
     ) -> Result<Presented<ValueOf<H>>, Refusal> {
         let (mut authorization, mut api_key) = (None, None);
         for line in headers {
-            let seen = if line.name().eq_ignore_ascii_case(b"authorization") {
+            let seen = if is_named(line.name(), b"authorization") {
                 authorization.replace(line.into_value())
-            } else if line.name().eq_ignore_ascii_case(b"x-api-key") {
+            } else if is_named(line.name(), b"x-api-key") {
                 api_key.replace(line.into_value())
             } else {
                 None
@@ -245,7 +245,7 @@ impl HeaderPolicy {
                 span,
                 kind,
                 shape: layout.shape,
-                id_length: layout.id_end.saturating_sub(3),
+                id_end: layout.id_end,
                 length: layout.end,
                 accepted,
             }),
@@ -255,6 +255,9 @@ impl HeaderPolicy {
 
     /// Steps 3 to 8, on the one value that counts.
     fn examine(&self, channel: Channel, value: &[u8]) -> Result<Found, Reason> {
+        if let Some(found) = self.at_a_glance(channel, value) {
+            return Ok(found);
+        }
         if value.len() > channel.longest() {
             return Err(Reason::TooLarge);
         }
@@ -262,9 +265,6 @@ impl HeaderPolicy {
         let value_end =
             value.iter().rposition(|byte| !is_blank(*byte)).map_or(0, |last| last.saturating_add(1));
         let stripped = value.get(value_start..value_end).unwrap_or_default();
-        if let Some(found) = self.at_a_glance(channel, stripped, value_end) {
-            return Ok(found);
-        }
         if let Some(at) = Alphabet::VISIBLE.first_outside(stripped) {
             return Err(Reason::InvalidByte { at });
         }
@@ -300,10 +300,10 @@ impl HeaderPolicy {
     /// The common case, an issued text and nothing unusual around it: whatever this finds, the checks one by one find
     /// too, because the alphabet of issued text is part of every other. Where it finds nothing, they say why.
     #[inline]
-    fn at_a_glance(&self, channel: Channel, stripped: &[u8], end: usize) -> Option<Found> {
+    fn at_a_glance(&self, channel: Channel, value: &[u8]) -> Option<Found> {
         let text = match channel {
-            Channel::ApiKey => stripped,
-            Channel::Authorization => stripped.strip_prefix(b"Bearer ")?,
+            Channel::ApiKey => value,
+            Channel::Authorization => value.strip_prefix(b"Bearer ")?,
         };
         let bare = match &self.namespace {
             Some(namespace) => text.strip_prefix(namespace.as_str().as_bytes())?.strip_prefix(b"_")?,
@@ -312,7 +312,7 @@ impl HeaderPolicy {
         let kind = Kind::from_bytes(bare.first_chunk::<2>()?)?;
         let layout = Layout::issued(bare)?;
         let is_fine = channel.check(kind.into()).is_ok() && self.accepted.contains(kind.into());
-        let span = Span { start: end.saturating_sub(bare.len()), end };
+        let span = Span { start: value.len().saturating_sub(bare.len()), end: value.len() };
         is_fine.then_some(Found { span, credential: Some((kind, layout)) })
     }
 
@@ -366,11 +366,17 @@ impl Channel {
     }
 }
 
+/// Without ASCII case; most servers hand names over in lower case, so that is tried first.
+#[inline]
+fn is_named(name: &[u8], lower: &[u8]) -> bool {
+    name == lower || name.eq_ignore_ascii_case(lower)
+}
+
 /// What stands behind `Bearer` and all spaces after it.
 fn behind_bearer(value: &[u8]) -> Result<&[u8], Reason> {
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at_checked(end).unwrap_or_default();
-    if Alphabet::TOKEN.first_outside(scheme).is_some() || scheme.is_empty() {
+    if scheme.is_empty() || !Alphabet::TOKEN.holds(scheme) {
         return Err(Reason::Malformed(Flaw::Scheme));
     }
     if !scheme.eq_ignore_ascii_case(b"bearer") {
@@ -397,7 +403,7 @@ fn check_token68(text: &[u8]) -> Result<(), Reason> {
 fn is_access_token(text: &[u8]) -> bool {
     let mut parts = 0_usize;
     for part in text.split(|byte| *byte == b'.') {
-        if part.is_empty() || Alphabet::BASE64URL.first_outside(part).is_some() {
+        if part.is_empty() || !Alphabet::BASE64URL.holds(part) {
             return false;
         }
         parts = parts.saturating_add(1);
@@ -427,7 +433,8 @@ pub struct PresentedCredential<V> {
     span: Span,
     kind: Kind,
     shape: Shape,
-    id_length: usize,
+    /// Where the id ends in the text; it begins at byte 3.
+    id_end: usize,
     /// Of the text that digest, log and store may see: without the client key.
     length: usize,
     accepted: Methods,
@@ -471,7 +478,7 @@ impl<V: AsRef<[u8]>> PresentedCredential<V> {
 
     #[inline]
     fn id_bytes(&self) -> &[u8] {
-        self.text().get(3..3_usize.saturating_add(self.id_length)).unwrap_or_default()
+        self.text().get(3..self.id_end).unwrap_or_default()
     }
 
     /// What a digest is computed over: kind, id and secret with their dots; no namespace, no client key.

@@ -132,11 +132,10 @@ fn check(
     expected: &'static str,
     alphabet: Alphabet,
 ) -> Result<(), Invalid> {
+    if (1..=LONGEST).contains(&id.len()) && alphabet.holds(id.as_bytes()) {
+        return Ok(());
+    }
     let bytes = id.as_bytes().get(..LONGEST).unwrap_or(id.as_bytes());
-    let position = match alphabet.first_outside(bytes) {
-        None if (1..=LONGEST).contains(&id.len()) => return Ok(()),
-        None => bytes.len(),
-        Some(position) => position,
-    };
+    let position = alphabet.first_outside(bytes).unwrap_or(bytes.len());
     Err(Invalid::new(argument, expected).at(position))
 }

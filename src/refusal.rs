@@ -585,6 +585,9 @@ impl fmt::Display for Reason {
             Self::WrongChannel(Method::ApiKey) => f.write_str(
                 "this is an API key, Authorization takes a service account, service token or access token",
             ),
+            Self::WrongChannel(Method::AccessToken) => {
+                f.write_str("this is an access token, X-API-KEY takes an API key")
+            }
             Self::WrongChannel(method) => write!(f, "this is a {method}, X-API-KEY takes an API key"),
             Self::KindNotAccepted(method) => write!(f, "no {method} is accepted here"),
             Self::UnknownGuardKey { slot } => {

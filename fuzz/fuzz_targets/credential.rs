@@ -1,4 +1,4 @@
-//! Credential texts: what is taken is split without loss, and a server reads it alike.
+//! Credential texts: what is taken is split without loss, and a server takes the part to be sent for the same.
 #![no_main]
 
 use keygate::{CredentialText, HeaderPolicy, Kind, Namespace, Presented};
@@ -17,11 +17,11 @@ fuzz_target!(|text: &str| {
         policy = policy.namespace(Namespace::parse(namespace).unwrap());
     }
     let line = match read.kind() {
-        Kind::ApiKey => ("x-api-key", text.to_owned()),
-        _ => ("authorization", format!("Bearer {text}")),
+        Kind::ApiKey => ("x-api-key", read.to_send().to_owned()),
+        _ => ("authorization", format!("Bearer {}", read.to_send())),
     };
     let Ok(Presented::Credential(presented)) = policy.present([line]) else { panic!("a server refuses it") };
     assert_eq!((presented.kind(), presented.key().id), (read.kind(), read.id()));
     assert_eq!(presented.is_issued(), read.is_issued());
-    assert_eq!(presented.client_key_arrived(), read.to_keep().is_some());
+    assert!(!presented.client_key_arrived());
 });

@@ -64,7 +64,7 @@ impl CredentialId {
 
     /// Whether it has the shape of an id that keygate draws: 12 base64url characters.
     pub(crate) fn is_issued(&self) -> bool {
-        self.as_bytes().len() == 12 && Alphabet::BASE64URL.first_outside(self.as_bytes()).is_none()
+        self.as_bytes().len() == 12 && Alphabet::BASE64URL.holds(self.as_bytes())
     }
 
     #[inline]
@@ -76,8 +76,9 @@ impl CredentialId {
 impl Hash for CredentialId {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // The zeros beyond the id tell nothing; length and bytes in one write each.
-        self.as_bytes().hash(state);
+        // The zeros beyond the id tell nothing.
+        state.write(self.as_bytes());
+        state.write_u8(self.length);
     }
 }
 

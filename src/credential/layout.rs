@@ -165,12 +165,12 @@ impl Layout {
             Flaw::Truncated { found: text.len() }
         } else if secret.is_empty() {
             Flaw::EmptyPart
-        } else if id_end == ISSUED_ID_END && end > ISSUED_LENGTH {
-            Flaw::TooLong { found: end }
-        } else if id_end == ISSUED_ID_END {
-            Flaw::Truncated { found: end }
-        } else {
+        } else if !Alphabet::BASE64URL.holds(id) || id_end != ISSUED_ID_END {
             Flaw::Shape
+        } else if end > ISSUED_LENGTH {
+            Flaw::TooLong { found: end }
+        } else {
+            Flaw::Truncated { found: end }
         })
     }
 }
@@ -224,10 +224,11 @@ fn is_issued(text: &[u8; ISSUED_LENGTH]) -> bool {
         return false;
     }
     (*first_dot, *second_dot) = (b'A', b'A');
-    // 39 characters in three looks at sixteen, the last two of which overlap.
-    let looks =
-        [Some(&head), rest.first_chunk(), rest.get(16..).and_then(<[u8]>::first_chunk), rest.last_chunk()];
-    looks.into_iter().fold(true, |all, look| all & look.is_some_and(all_base64url))
+    // 39 characters in three runs of sixteen, the last two of which overlap.
+    match (rest.first_chunk(), rest.get(16..).and_then(<[u8]>::first_chunk), rest.last_chunk()) {
+        (Some(first), Some(second), Some(last)) => all_base64url([&head, first, second, last]),
+        _ => false,
+    }
 }
 
 #[inline]
@@ -278,7 +279,7 @@ pub enum Flaw {
         /// Which byte, counted from the kind.
         at: usize,
     },
-    /// Two dots in a row, or a dot at the end.
+    /// Two dots in a row, or a dot at the end of a service token.
     EmptyPart,
     /// More than three parts (four for a service token, whose fourth is the client key).
     TooManyParts,

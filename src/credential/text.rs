@@ -191,9 +191,9 @@ pub(crate) fn assemble_imported(key: CredentialKey, secret: &[u8; 21]) -> String
 #[inline]
 fn checksum(checked: &[u8]) -> [u8; 6] {
     let checksum = crc32fast::hash(checked);
-    let bits = [26, 20, 14, 8, 2].map(|shift| checksum.wrapping_shr(shift));
-    let [a, b, c, d, e] = bits;
-    [a, b, c, d, e, checksum.wrapping_shl(4)].map(letter_of_bits)
+    let letter = |shift| letter_of_bits(checksum.wrapping_shr(shift));
+    // The last letter has two bits of its own, and four that are zero.
+    [letter(26), letter(20), letter(14), letter(8), letter(2), letter_of_bits(checksum.wrapping_shl(4))]
 }
 
 /// Whether the last six characters are the checksum of the others: compared as text, since four bytes have more than

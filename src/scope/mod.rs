@@ -213,6 +213,14 @@ impl Scope {
         self.text.get(usize::from(span.start)..usize::from(span.end)).unwrap_or_default()
     }
 
+    /// By bytes, which need no look at where characters begin.
+    #[inline]
+    fn part_covers(&self, span: Span, wanted: &str) -> bool {
+        let own =
+            self.text.as_bytes().get(usize::from(span.start)..usize::from(span.end)).unwrap_or_default();
+        own == wanted.as_bytes() || own == ANY.as_bytes()
+    }
+
     #[inline]
     fn pattern_at(&self, start: u8, shape: Shape) -> Pattern<'_> {
         Pattern::compiled(self.text.get(usize::from(start)..).unwrap_or_default(), shape)
@@ -224,15 +232,15 @@ impl Scope {
         let failing = match (self.reach, target) {
             (Reach::Organization, Target::Organization { .. }) => None,
             (Reach::Project(own), Target::Project { project, .. }) => {
-                (!is_or_any(self.part(own), project)).then_some(Part::Project)
+                (!self.part_covers(own, project)).then_some(Part::Project)
             }
             (
                 Reach::Secrets { project: own, environment: own_environment, pattern, shape },
                 Target::Secrets { project, environment, path, .. },
             ) => {
-                if !is_or_any(self.part(own), project) {
+                if !self.part_covers(own, project) {
                     Some(Part::Project)
-                } else if !is_or_any(self.part(own_environment), environment) {
+                } else if !self.part_covers(own_environment, environment) {
                     Some(Part::Environment)
                 } else if !self.pattern_at(pattern, shape).matches(*path) {
                     Some(Part::Path)

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Invalid;
+use crate::alphabet::Alphabet;
 
 /// The longest path and the longest pattern, in bytes.
 pub(super) const LONGEST: usize = 1_024;
@@ -38,9 +39,14 @@ impl<'a> SecretPath<'a> {
     ///
     /// [`Invalid`], which says what is expected and at which byte the path is irregular.
     pub fn parse(path: &'a str) -> Result<Self, Invalid> {
+        if is_plain(path) { Ok(Self(path)) } else { Self::parse_segments(path) }
+    }
+
+    #[cold]
+    fn parse_segments(path: &'a str) -> Result<Self, Invalid> {
         const ARGUMENT: &str = "path";
         check(path, ARGUMENT, "'/' at the start of a path", |segment| {
-            match segment.iter().position(|&byte| !is_unreserved(byte)) {
+            match Alphabet::UNRESERVED.first_outside(segment) {
                 Some(position) => Err(Invalid::new(ARGUMENT, "A-Z a-z 0-9 - . _ ~ or '/'").at(position)),
                 None => Ok(()),
             }
@@ -128,7 +134,9 @@ impl<'a> Pattern<'a> {
                 return Err(Invalid::new(ARGUMENT, "no '**' after a '**'").at(0));
             }
             stars_before = stars;
-            if let Some(position) = segment.iter().position(|&byte| !is_unreserved(byte) && byte != b'*') {
+            if let Some(position) =
+                segment.iter().position(|&byte| !Alphabet::UNRESERVED.contains(byte) && byte != b'*')
+            {
                 return Err(Invalid::new(ARGUMENT, "A-Z a-z 0-9 - . _ ~ '*' or '/'").at(position));
             }
             match segment.windows(2).position(|pair| pair == b"**") {
@@ -226,16 +234,33 @@ fn check(
     Ok(())
 }
 
+/// Whether a path is regular at a glance, as most are: short, below the root, and no segment begins with a dot. Where
+/// this says no, the segments one by one decide, and say why.
 #[inline]
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+fn is_plain(path: &str) -> bool {
+    // Of 128 bytes no segment is too long, and there are not too many.
+    const SHORT: usize = 2 * MOST_SEGMENTS;
+    let bytes = path.as_bytes();
+    if bytes.len() > SHORT || bytes.first() != Some(&b'/') || bytes.last() == Some(&b'/') {
+        return false;
+    }
+    let mut before = b'a';
+    bytes.iter().all(|&byte| {
+        // '.' and '/' are neighbours: 0x2E and 0x2F.
+        let regular = Alphabet::PATH.contains(byte) & !((before == b'/') & (byte | 1 == b'/'));
+        before = byte;
+        regular
+    })
 }
 
 /// Whether the path is the folder before `/**`, or anything below it.
 #[inline]
 fn is_below(path: &str, subtree: &str) -> bool {
-    let Some(folder) = subtree.strip_suffix(ANY_DEPTH) else { return false };
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let folder = subtree.as_bytes().get(..subtree.len().saturating_sub(ANY_DEPTH.len())).unwrap_or_default();
+    match path.as_bytes().strip_prefix(folder) {
+        Some(rest) => matches!(rest.first(), None | Some(b'/')),
+        None => false,
+    }
 }
 
 /// The root has no segments; so everywhere below a path is zero or more `/segment`.

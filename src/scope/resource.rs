@@ -94,8 +94,8 @@ impl<'a> Resource<'a> {
     }
 
     #[inline]
-    pub(crate) const fn target(&self) -> Target<'a> {
-        self.0
+    pub(crate) const fn target(&self) -> &Target<'a> {
+        &self.0
     }
 
     /// The access that a scope would have to give, as the narrowest scope that does.

@@ -85,11 +85,11 @@ impl Rights {
     pub fn permit(&self, action: Action, resource: &Resource<'_>) -> Result<&Scope, NotPermitted<'_>> {
         let target = resource.target();
         if target.organization() == Some(self.organization.as_str())
-            && let Some(scope) = self.scopes.iter().find(|scope| scope.failing(action, &target).is_none())
+            && let Some(scope) = self.scopes.iter().find(|scope| scope.failing(action, target).is_none())
         {
             return Ok(scope);
         }
-        Err(self.nearest(action, &target))
+        Err(self.nearest(action, target))
     }
 
     /// The scope whose first failing part comes latest; among equals the first.

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use keygate::{
-    CredentialId, CredentialKey, CredentialText, Digest, DigestKey, DigestKeys, Kind, Moment, PresentedCredential,
-    RandomError, RandomSource, Record, Retiring, StoredSecret, SystemRandom, Upgrade, Validity, verify,
+    CredentialId, CredentialKey, CredentialText, Digest, DigestKey, DigestKeys, Kind, Moment,
+    PresentedCredential, RandomError, RandomSource, Record, Retiring, StoredSecret, SystemRandom, Upgrade,
+    Validity, verify,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -100,7 +101,8 @@ fn lengths_are_exact() {
     // Every bit of the guard counts, its slot as well.
     let keys = ring(1, &[2]);
     let drawn = keys.draw(Kind::ServiceToken, &SeededSource::new(seed())).unwrap();
-    let (guarded, guard) = (&drawn.text.expose()[..44], URL_SAFE_NO_PAD.decode(&drawn.text.expose()[45..49]).unwrap());
+    let (guarded, guard) =
+        (&drawn.text.expose()[..44], URL_SAFE_NO_PAD.decode(&drawn.text.expose()[45..49]).unwrap());
     keys.check_guard(&present(&forged(guarded, 1, &guard))).unwrap();
     for bit in 0..24 {
         let mut other = guard.clone();
@@ -139,7 +141,12 @@ fn what_a_digest_covers_is_injective() {
         let one = format!("{kind}.{}.{}", &body[..at], &body[at..]);
         let other = match case % 4 {
             0 => format!("{kind}.{}.{}", &body[..at + 1], &body[at + 1..]),
-            1 => format!("{}.{}.{}", kinds[(kinds.iter().position(|k| *k == kind).unwrap() + 1) % 3], &body[..at], &body[at..]),
+            1 => format!(
+                "{}.{}.{}",
+                kinds[(kinds.iter().position(|k| *k == kind).unwrap() + 1) % 3],
+                &body[..at],
+                &body[at..]
+            ),
             2 => one.clone() + "=",
             _ => one.clone() + "0",
         };
@@ -193,7 +200,11 @@ fn no_tag_stands_in_for_another() {
         let digest = Digest::from_parts(slot, Some(1), &tag).unwrap();
         let record = built(Record::builder(drawn.key.id, grant(Kind::ServiceAccount), digest, NOW));
         let found = verify(&present(text), Some(&record), &keys, Moment::at(NOW));
-        assert_eq!(found.map_or_else(|refusal| refusal.reason().code(), |_| "caller"), expected, "digest {at}");
+        assert_eq!(
+            found.map_or_else(|refusal| refusal.reason().code(), |_| "caller"),
+            expected,
+            "digest {at}"
+        );
     }
 }
 
@@ -209,10 +220,16 @@ fn what_is_wrong_with_a_key() {
     for make in [DigestKey::new, DigestKey::active, DigestKey::guard_only] {
         let error = |slot, bytes: &[u8]| make(slot, bytes).unwrap_err().to_string();
         for length in 0..32 {
-            assert_eq!(error(5, &vec![1; length]), format!("the key in slot 5 has {length} bytes, fewer than 32"));
+            assert_eq!(
+                error(5, &vec![1; length]),
+                format!("the key in slot 5 has {length} bytes, fewer than 32")
+            );
         }
         for length in [65, 128, 1 << 20] {
-            assert_eq!(error(5, &vec![1; length]), format!("the key in slot 5 has {length} bytes, more than 64"));
+            assert_eq!(
+                error(5, &vec![1; length]),
+                format!("the key in slot 5 has {length} bytes, more than 64")
+            );
         }
         for length in 32..=64 {
             let mut bytes = vec![0; length];
@@ -227,7 +244,10 @@ fn what_is_wrong_with_a_key() {
     let active = || DigestKey::active(7, &[1; 32]).unwrap();
     no_ring([], "no key is active: one has to be");
     no_ring([new(7, &[1; 32]).unwrap()], "no key is active: one has to be");
-    no_ring([active(), DigestKey::active(3, &[2; 32]).unwrap()], "the keys in slots 3 and 7 are both active: one has to be");
+    no_ring(
+        [active(), DigestKey::active(3, &[2; 32]).unwrap()],
+        "the keys in slots 3 and 7 are both active: one has to be",
+    );
     no_ring([active(), new(7, &[2; 32]).unwrap()], "slot 7 is given twice");
     no_ring([active(), active()], "slot 7 is given twice");
     let equal = "the keys in slots 8 and 7 are one key to HMAC";
@@ -290,11 +310,17 @@ fn keys_from_configuration() {
     }
     let role = "entry 1: expected active or guard between the colons";
     for wrong in ["", "Active", "guarded", "active ", " active", "retired", "active:guard"] {
-        let expected = if wrong == "active:guard" { "entry 1: expected standard base64 of 32 to 64 bytes" } else { role };
+        let expected = if wrong == "active:guard" {
+            "entry 1: expected standard base64 of 32 to 64 bytes"
+        } else {
+            role
+        };
         no_keys(&format!("1:{wrong}:{one}"), expected);
     }
     let base64 = "entry 1: expected standard base64 of 32 to 64 bytes";
-    for wrong in ["!", "a", &one[1..], &format!("{bare}=="), &format!("{one} {one}"), &one.replace('=', "-"), "\u{e9}"] {
+    for wrong in
+        ["!", "a", &one[1..], &format!("{bare}=="), &format!("{one} {one}"), &one.replace('=', "-"), "\u{e9}"]
+    {
         no_keys(&format!("1:active:{wrong}"), base64);
     }
     let url_safe = URL_SAFE_NO_PAD.encode([0xfb; 32]);
@@ -308,7 +334,10 @@ fn keys_from_configuration() {
     no_keys(&format!("1:guard:{one}"), "no key is active: one has to be");
     no_keys(&format!("1:active:{one},1:{two}"), "slot 1 is given twice");
     no_keys(&format!("1:active:{one},2:{one}"), "the keys in slots 2 and 1 are one key to HMAC");
-    no_keys(&format!("1:active:{one},2:active:{two}"), "the keys in slots 2 and 1 are both active: one has to be");
+    no_keys(
+        &format!("1:active:{one},2:active:{two}"),
+        "the keys in slots 2 and 1 are both active: one has to be",
+    );
 }
 
 /// What the ring prints of a key to be guard only is what its configuration takes, and all that is left of the key.
@@ -404,11 +433,23 @@ fn a_step_too_early_refuses_somebody() {
     let ([before, added, _, guard_only, dropped], source) = (rings(), SeededSource::new(seed()));
     let mut old = Issued::by(&added, &source);
     let mut new = Issued::by(&ring(2, &[1]), &source);
-    assert_eq!(new.verified_by(&before, false), Err("unknown_guard_key"), "made active before it was added everywhere");
-    assert_eq!(old.verified_by(&guard_only, false), Err("unknown_digest_key"), "guard only before all were upgraded");
+    assert_eq!(
+        new.verified_by(&before, false),
+        Err("unknown_guard_key"),
+        "made active before it was added everywhere"
+    );
+    assert_eq!(
+        old.verified_by(&guard_only, false),
+        Err("unknown_digest_key"),
+        "guard only before all were upgraded"
+    );
     assert_eq!(old.verified_by(&ring(2, &[1]), true), Ok(()));
     assert_eq!(old.verified_by(&guard_only, false), Ok(()));
-    assert_eq!(old.verified_by(&dropped, false), Err("unknown_guard_key"), "dropped while texts were out there");
+    assert_eq!(
+        old.verified_by(&dropped, false),
+        Err("unknown_guard_key"),
+        "dropped while texts were out there"
+    );
 }
 
 /// Only a proved text yields an upgrade, only of the record that it proved, and of the secret that it is.

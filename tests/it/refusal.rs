@@ -5,9 +5,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use keygate::{
-    Action, DigestKey, DigestKeys, HeaderPolicy, Kind, Method, Moment, Network, Parent, PresentedCredential, Reason, Record,
-    RecordBuilder, Refusal, RefusalClass, Resource, Retiring, Revocation, Rights, ServiceAccountGrant, StoredSecret,
-    Validity, verify,
+    Action, DigestKey, DigestKeys, HeaderPolicy, Kind, Method, Moment, Network, Parent, PresentedCredential,
+    Reason, Record, RecordBuilder, Refusal, RefusalClass, Resource, Retiring, Revocation, Rights,
+    ServiceAccountGrant, StoredSecret, Validity, verify,
 };
 
 use crate::decision::{built, face, issue, now_and, ring};
@@ -104,7 +104,9 @@ fn every_reason_has_its_two_faces() {
         for refusal in all(accepted) {
             let (code, words) = (refusal.reason().code(), refusal.reason().to_string());
             let row = GOLDEN.iter().find(|row| row.0 == code && row.4 == words);
-            let Some((_, class, status, public, _)) = row else { panic!("not in the table: {code}: {words}") };
+            let Some((_, class, status, public, _)) = row else {
+                panic!("not in the table: {code}: {words}")
+            };
             let challenges: &[&str] = match (code, class) {
                 ("irregular_resource", _) | (_, RefusalClass::Undecided) => &[],
                 (_, RefusalClass::NoCredential) => missing,
@@ -138,7 +140,9 @@ fn every_reason_has_its_two_faces() {
 fn all(accepted: &[Method]) -> Vec<Refusal> {
     let policy = HeaderPolicy::new().accept(accepted.iter().copied());
     let mut refusals = by_headers(&policy);
-    for kind in [Kind::ApiKey, Kind::ServiceToken].into_iter().filter(|kind| accepted.contains(&(*kind).into())) {
+    for kind in
+        [Kind::ApiKey, Kind::ServiceToken].into_iter().filter(|kind| accepted.contains(&(*kind).into()))
+    {
         refusals.extend(by_records(&policy, kind));
     }
     if accepted.contains(&Method::ServiceToken) {
@@ -189,9 +193,8 @@ fn by_headers(policy: &HeaderPolicy) -> Vec<Refusal> {
 fn by_records(policy: &HeaderPolicy, kind: Kind) -> Vec<Refusal> {
     let (keys, source) = (ring(1, &[]), SeededSource::new(seed()));
     let (credential, builder) = issue(&keys, kind, &source);
-    let text = |keys: &DigestKeys| {
-        presented(policy, keys.redraw(credential.key(), &source).unwrap().text.expose())
-    };
+    let text =
+        |keys: &DigestKeys| presented(policy, keys.redraw(credential.key(), &source).unwrap().text.expose());
     let old = keys.redraw(credential.key(), &source).unwrap();
     let (right, replaced) = (text(&keys), presented(policy, old.text.expose()));
     let current = StoredSecret { number: 2, digest: keys.digest(&right) };
@@ -227,9 +230,10 @@ fn by_parents(policy: &HeaderPolicy) -> Vec<Refusal> {
     let drawn = keys.draw(Kind::ServiceToken, &source).unwrap();
     let token = presented(policy, drawn.text.expose());
     let (access_key, account) = issue(&keys, Kind::ServiceAccount, &source);
-    let child = Record::builder(drawn.key.id, crate::support::fixtures::grant(Kind::ServiceToken), drawn.digest, NOW)
-        .validity(Validity::until(now_and(9)))
-        .parent(Parent { account: access_key.key().id, mint_generation: 0 });
+    let child =
+        Record::builder(drawn.key.id, crate::support::fixtures::grant(Kind::ServiceToken), drawn.digest, NOW)
+            .validity(Validity::until(now_and(9)))
+            .parent(Parent { account: access_key.key().id, mint_generation: 0 });
     let child = built(child);
     let next = ServiceAccountGrant::new(Rights::new("acme", []).unwrap()).mint_generation(1);
     let future = Validity::new(Some(now_and(1)), None).unwrap();
@@ -276,7 +280,7 @@ fn by_decisions(keys_accepted: bool) -> Vec<Refusal> {
 fn parse(challenge: &str) -> (String, Vec<(String, String)>) {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let mut rest = challenge.chars().peekable();
-    let mut token = |rest: &mut std::iter::Peekable<std::str::Chars<'_>>| {
+    let token = |rest: &mut std::iter::Peekable<std::str::Chars<'_>>| {
         let mut token = String::new();
         while let Some(c) = rest.next_if(|c| is_token(*c)) {
             token.push(c);
@@ -315,26 +319,41 @@ fn parse(challenge: &str) -> (String, Vec<(String, String)>) {
 #[test]
 fn the_parser_of_challenges_can_fail() {
     let (scheme, parameters) = parse(r#"Bearer a="x\"\\y, z=",  b=c"#);
-    let expected = [("a", r#"x"\y, z="#), ("b", "c")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let expected =
+        [("a", r#"x"\y, z="#), ("b", "c")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!((scheme.as_str(), parameters.as_slice()), ("Bearer", expected.as_slice()));
-    for wrong in ["", "Bearer ", "Bearer a", "Bearer a=", r#"Bearer a="x"#, r#"Bearer a="x" b=c"#, "Bearer a=b,a=c", "B a=b,"] {
+    for wrong in [
+        "",
+        "Bearer ",
+        "Bearer a",
+        "Bearer a=",
+        r#"Bearer a="x"#,
+        r#"Bearer a="x" b=c"#,
+        "Bearer a=b,a=c",
+        "B a=b,",
+    ] {
         assert!(std::panic::catch_unwind(|| parse(wrong)).is_err(), "{wrong}");
     }
 }
 
 #[test]
 fn a_realm_is_quoted() {
-    for realm in ["a", " ", r#"""#, r"\", r#"a"b\c"#, r#"", error="x"#, "a=b, c", &"r".repeat(128), &"\\\"".repeat(64)] {
+    for realm in
+        ["a", " ", r#"""#, r"\", r#"a"b\c"#, r#"", error="x"#, "a=b, c", &"r".repeat(128), &"\\\"".repeat(64)]
+    {
         let policy = HeaderPolicy::new().realm(realm).unwrap();
         let refusal = policy.present([("accept", "*/*")]).unwrap_err();
-        let challenges: Vec<_> = refusal.challenges().map(|challenge| parse(&challenge.to_string())).collect();
+        let challenges: Vec<_> =
+            refusal.challenges().map(|challenge| parse(&challenge.to_string())).collect();
         let expected = |scheme: &str| (scheme.to_owned(), vec![("realm".to_owned(), realm.to_owned())]);
         assert_eq!(challenges, [expected("Bearer"), expected("ApiKey")]);
         // It is for those without a credential; a denial says the same everywhere.
         let denied = policy.present([("x-api-key", "zz")]).unwrap_err();
         crate::decision::has_the_face_of_a_denial(&denied);
     }
-    for (realm, position) in [("", 0), ("\n", 0), ("ab\r\nSet-Cookie: x", 2), ("a\u{e9}", 1), (&"r".repeat(129), 128)] {
+    for (realm, position) in
+        [("", 0), ("\n", 0), ("ab\r\nSet-Cookie: x", 2), ("a\u{e9}", 1), (&"r".repeat(129), 128)]
+    {
         assert_eq!(HeaderPolicy::new().realm(realm).unwrap_err().position(), Some(position), "{realm:?}");
     }
 }
@@ -359,7 +378,10 @@ fn a_needed_scope_reads_back_from_its_challenge() {
         assert_eq!(parse(&challenge), ("Bearer".to_owned(), parameters));
         let scope = keygate::Scope::parse(&needed).unwrap();
         let rights = Rights::new("acme", [scope]).unwrap();
-        assert!(rights.permit(Action::Delete, &resource).is_ok(), "what is needed would have been enough: {needed}");
+        assert!(
+            rights.permit(Action::Delete, &resource).is_ok(),
+            "what is needed would have been enough: {needed}"
+        );
         assert!(rights.permit(Action::Read, &resource).is_err(), "and no more");
     }
 }
@@ -380,7 +402,10 @@ fn a_refusal_explains_itself_to_the_log() {
     let missing = HeaderPolicy::new().realm("r").unwrap().present([("accept", "")]).unwrap_err();
     assert_eq!(missing.explain().to_string(), "neither Authorization nor X-API-KEY");
     let throttled = Refusal::throttled(Duration::from_secs(7));
-    assert_eq!((throttled.retry_after(), throttled.reason()), (Some(Duration::from_secs(7)), Reason::Throttled));
+    assert_eq!(
+        (throttled.retry_after(), throttled.reason()),
+        (Some(Duration::from_secs(7)), Reason::Throttled)
+    );
 
     // However long the chain, the explanation is not.
     let chain = (0..1_000).fold(Link(None), |link, _| Link(Some(Box::new(link))));

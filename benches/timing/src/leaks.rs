@@ -13,6 +13,7 @@ mod mac;
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -82,7 +83,14 @@ impl Question {
 }
 
 /// How long it takes, in nanoseconds, and what came of it.
-fn time<T>(code: impl FnOnce() -> T) -> (u64, T) {
+///
+/// Clocks tick in steps as coarse as 10 ns. A random pause before the start makes it fall anywhere in a step, however
+/// long the making of the input took; without it, *that* shows in the mean.
+fn time<T>(random: &mut Random, code: impl FnOnce() -> T) -> (u64, T) {
+    fence(Ordering::SeqCst);
+    for _ in 0..random.below(64) {
+        black_box(random.next());
+    }
     let start = Instant::now();
     let result = black_box(code());
     let took = start.elapsed();
@@ -110,7 +118,7 @@ fn digests(equal: fn(&[u8; 32], &[u8; 32]) -> bool, change: Change) -> Sample {
         let (position, difference) = change(class, random.nonzero(), other.len());
         other[position] ^= difference;
         let other = black_box(other);
-        Ok(time(|| equal(black_box(&one), black_box(&other))).0)
+        Ok(time(random, || equal(black_box(&one), black_box(&other))).0)
     })
 }
 
@@ -123,7 +131,7 @@ fn guards(change: Change) -> Sample {
         let (position, difference) = change(class, random.nonzero(), other.len());
         other[position] ^= difference;
         let other = black_box(other);
-        Ok(time(|| bool::from(black_box(one).ct_eq(black_box(&other)))).0)
+        Ok(time(random, || bool::from(black_box(one).ct_eq(black_box(&other)))).0)
     })
 }
 
@@ -142,7 +150,7 @@ fn verified(planted: bool) -> Result<Sample, Any> {
         let record = Arc::new(Record::builder(drawn.key.id, grant.clone(), stored, now).build()?);
         let text = drawn.text.expose().as_bytes().to_vec();
         let presented = present(&text)?;
-        let (took, (result, _)) = time(|| {
+        let (took, (result, _)) = time(random, || {
             let result = verify(&presented, Some(&record), &keys, Moment::at(now));
             let stored = record.current().digest.as_bytes();
             (result, planted && planted_equal(stored, drawn.digest.as_bytes()))
@@ -165,9 +173,9 @@ fn checked(planted: bool) -> Result<Sample, Any> {
         let text = black_box(text).clone();
         let presented = present(&text)?;
         let (took, passes) = if planted {
-            time(|| leaky.check(&text))
+            time(random, || leaky.check(&text))
         } else {
-            time(|| keys.check_guard(&presented).is_ok())
+            time(random, || keys.check_guard(&presented).is_ok())
         };
         if passes { Err("a wrong guard was taken".into()) } else { Ok(took) }
     }))
@@ -206,11 +214,16 @@ fn present(text: &[u8]) -> Result<PresentedCredential<&[u8]>, Any> {
     }
 }
 
-/// A letter of base64url that is not this one.
+/// A letter of base64url that is not this one. Drawn and not searched for: the branches of a search, which depend on
+/// the letter and so on the class, would be what the branch predictor starts the sample with.
 fn other_letter(letter: u8, random: &mut Random) -> u8 {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let place = LETTERS.iter().position(|known| *known == letter).unwrap_or_default();
-    LETTERS[(place + 1 + random.below(63)) % 64]
+    loop {
+        let other = LETTERS[random.below(64)];
+        if other != letter {
+            return other;
+        }
+    }
 }
 
 fn planted_equal(one: &[u8; 32], other: &[u8; 32]) -> bool {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use keygate::{
-    CredentialKey, Digest, DigestKey, DigestKeys, Kind, Moment, Network, PresentedCredential, Record, RecordBuilder, Refusal, Retiring, Revocation,
-    StoredSecret, Timestamp, Validity, Verified, verify,
+    CredentialKey, Digest, DigestKey, DigestKeys, Kind, Moment, Network, PresentedCredential, Record,
+    RecordBuilder, Refusal, Retiring, Revocation, StoredSecret, Timestamp, Validity, Verified, verify,
 };
 
 use super::{built, has_the_face_of_a_denial, has_the_face_of_a_failure, issue, now_and, present, ring};
@@ -43,8 +43,10 @@ impl Key {
     }
 }
 
-/// Where the client is, and whether the record is limited to 10.0.0.0/8 and 2001:db8::/32.
-const PLACES: [(bool, Option<[u8; 4]>, Result<(), &str>); 5] = [
+type Place = (bool, Option<[u8; 4]>, Result<(), &'static str>);
+
+/// Where the client is, and whether the record is limited to two networks; what comes of it.
+const PLACES: [Place; 5] = [
     (false, None, Ok(())),
     (false, Some([192, 0, 2, 7]), Ok(())),
     (true, Some([10, 1, 2, 3]), Ok(())),
@@ -67,7 +69,11 @@ const STATES: [State; 12] = [
     ("disabled and past", |b| window(b.disabled(true), None, Some(-1)), Err("disabled")),
     ("revoked", |b| b.revoked(Revocation::new(NOW, "left")), Err("revoked")),
     ("revoked in the future", |b| b.revoked(Revocation::new(now_and(9), "left")), Err("revoked")),
-    ("all", |b| window(b.disabled(true), None, Some(-1)).revoked(Revocation::new(NOW, "left")), Err("revoked")),
+    (
+        "all",
+        |b| window(b.disabled(true), None, Some(-1)).revoked(Revocation::new(NOW, "left")),
+        Err("revoked"),
+    ),
 ];
 
 fn window(builder: RecordBuilder, from: Option<i64>, until: Option<i64>) -> RecordBuilder {
@@ -78,7 +84,10 @@ fn window(builder: RecordBuilder, from: Option<i64>, until: Option<i64>) -> Reco
 /// while it is current, or retiring and its overlap is not over; a text that was not compared with each of them is
 /// not a wrong one; and that it *was* one is known only if it costs nothing.
 fn proof(text: Text, current: Key, retiring: Option<(Key, i64)>) -> Result<u32, &'static str> {
-    let accepted = [Some((Text::Current, current, 2)), retiring.and_then(|(key, ends)| (ends > 0).then_some((Text::Replaced, key, 1)))];
+    let accepted = [
+        Some((Text::Current, current, 2)),
+        retiring.and_then(|(key, ends)| (ends > 0).then_some((Text::Replaced, key, 1))),
+    ];
     let accepted = accepted.into_iter().flatten();
     if let Some((_, _, number)) = accepted.clone().find(|(of, key, _)| *of == text && *key != Key::Unknown) {
         return Ok(number);
@@ -115,14 +124,17 @@ fn every_combination_is_judged_in_the_order_of_the_checks() {
             for ((state, edit, alive), (limited, client, inside)) in
                 STATES.into_iter().flat_map(|state| PLACES.map(|place| (state, place)))
             {
-                let networks = ["10.0.0.0/8", "2001:db8::/32"].map(|network| Network::parse(network).unwrap());
+                let networks =
+                    ["10.0.0.0/8", "2001:db8::/32"].map(|network| Network::parse(network).unwrap());
                 let networks = networks.into_iter().filter(|_| limited);
                 let record = built(edit(builder.clone()).retiring(retiring.map(kept)).networks(networks));
                 let mut moment = Moment::at(NOW);
                 if let Some(client) = client {
                     moment = moment.client(client.into());
                 }
-                for (text, presented) in [(Text::Current, &right), (Text::Replaced, &replaced), (Text::Wrong, &wrong)] {
+                for (text, presented) in
+                    [(Text::Current, &right), (Text::Replaced, &replaced), (Text::Wrong, &wrong)]
+                {
                     let proof = proof(text, current, retiring);
                     let expected = proof.and_then(|number| alive.and(inside).map(|()| number));
                     let found = verify(presented, Some(&record), &keys, moment);
@@ -134,8 +146,16 @@ fn every_combination_is_judged_in_the_order_of_the_checks() {
         }
     }
     let reasons = [
-        "caller", "client_address_unknown", "disabled", "expired", "network", "not_yet_valid", "retired_secret", "revoked",
-        "unknown_digest_key", "wrong_secret",
+        "caller",
+        "client_address_unknown",
+        "disabled",
+        "expired",
+        "network",
+        "not_yet_valid",
+        "retired_secret",
+        "revoked",
+        "unknown_digest_key",
+        "wrong_secret",
     ];
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), reasons);
     assert_eq!(seen.values().sum::<usize>(), 3 * 3 * 10 * 12 * 5 * 3);
@@ -181,14 +201,20 @@ fn all_denials_look_alike() {
         };
         let mut refusals = vec![
             verify(&presented, None, &keys, Moment::at(NOW)).unwrap_err(),
-            verified(&present(keys.redraw(presented.key(), &source).unwrap().text.expose()), &built(builder.clone())),
+            verified(
+                &present(keys.redraw(presented.key(), &source).unwrap().text.expose()),
+                &built(builder.clone()),
+            ),
             keys.check_guard(&present(other_ring.text.expose())).unwrap_err(),
             keys.check_guard(&present(other_slot.text.expose())).unwrap_err(),
             verify(&stranger, None, &keys, Moment::at(END)).unwrap_err(),
         ];
-        refusals.extend(STATES.iter().filter(|(_, _, alive)| alive.is_err()).map(|(_, edit, _)| {
-            verified(&presented, &built(edit(builder.clone())))
-        }));
+        refusals.extend(
+            STATES
+                .iter()
+                .filter(|(_, _, alive)| alive.is_err())
+                .map(|(_, edit, _)| verified(&presented, &built(edit(builder.clone())))),
+        );
         for refusal in refusals {
             has_the_face_of_a_denial(&refusal);
             reasons.push(refusal.reason().code());
@@ -197,7 +223,13 @@ fn all_denials_look_alike() {
     reasons.sort_unstable();
     reasons.dedup();
     let told_apart = [
-        "disabled", "expired", "not_yet_valid", "revoked", "unknown_credential", "unknown_guard_key", "wrong_guard",
+        "disabled",
+        "expired",
+        "not_yet_valid",
+        "revoked",
+        "unknown_credential",
+        "unknown_guard_key",
+        "wrong_guard",
         "wrong_secret",
     ];
     assert_eq!(reasons, told_apart);
@@ -244,7 +276,8 @@ fn a_digest_copied_to_another_record_verifies_nothing() {
     ] {
         let digest = keys.digest(&present(&format!("{from}.{id}.{SECRET}")));
         let victim = present(&format!("{to}.{other_id}.{SECRET}"));
-        let copy = Record::builder(victim.key().id, grant(victim.kind()), digest, NOW).validity(Validity::until(END));
+        let copy = Record::builder(victim.key().id, grant(victim.kind()), digest, NOW)
+            .validity(Validity::until(END));
         let refusal = verify(&victim, Some(&built(copy.clone())), &keys, Moment::at(NOW)).unwrap_err();
         assert_eq!(refusal.reason().code(), "wrong_secret", "{from} to {to}");
         let honest = copy.current(StoredSecret { number: 1, digest: keys.digest(&victim) });
@@ -260,7 +293,8 @@ fn any_clock_and_any_window() {
     let (presented, builder) = issue(&keys, Kind::ApiKey, &source);
     let (old, mut random) = (keys.redraw(presented.key(), &source).unwrap(), Random::seeded(seed));
     let replaced = present(old.text.expose());
-    let hour_and_year = [-3_600, 31_536_000, 0, -NOW.as_unix(), 1 - NOW.as_unix(), -1 - NOW.as_unix()].map(now_and);
+    let hour_and_year =
+        [-3_600, 31_536_000, 0, -NOW.as_unix(), 1 - NOW.as_unix(), -1 - NOW.as_unix()].map(now_and);
     let mut accepted = 0;
     for case in 0..cases(20_000) {
         let mut time = || match random.below(6) {
@@ -272,7 +306,8 @@ fn any_clock_and_any_window() {
         };
         let (now, from, until, ends) = (time(), time(), time(), time());
         let not_before = (until > from && now % 2 == 0).then_some(from);
-        let validity = Validity::new(not_before.map(Timestamp::from_unix), Some(Timestamp::from_unix(until))).unwrap();
+        let validity =
+            Validity::new(not_before.map(Timestamp::from_unix), Some(Timestamp::from_unix(until))).unwrap();
         let secret = StoredSecret { number: 7, digest: old.digest.clone() };
         let retiring = Retiring { secret, ends_at: Timestamp::from_unix(ends) };
         let record = built(builder.clone().validity(validity).retiring(retiring));
@@ -281,7 +316,12 @@ fn any_clock_and_any_window() {
             _ if now >= until => Err("expired"),
             _ => Ok(until),
         };
-        let code = |presented| match verify(presented, Some(&record), &keys, Moment::at(Timestamp::from_unix(now))) {
+        let code = |presented| match verify(
+            presented,
+            Some(&record),
+            &keys,
+            Moment::at(Timestamp::from_unix(now)),
+        ) {
             Ok(Verified::Caller(caller)) => Ok(caller.valid_until().unwrap().as_unix()),
             Ok(Verified::NeedsParent(_)) => panic!("no parent"),
             Err(refusal) => Err(refusal.reason().code()),
@@ -307,7 +347,10 @@ fn a_stored_digest_is_no_credential() {
         let imported = keys.digest(&present(&text));
         let records = [
             built(builder),
-            built(Record::builder(present(&text).key().id, grant(kind), imported, NOW).validity(Validity::until(END))),
+            built(
+                Record::builder(present(&text).key().id, grant(kind), imported, NOW)
+                    .validity(Validity::until(END)),
+            ),
         ];
         assert_eq!(records[0].key(), issued.key());
         for record in records {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use keygate::{
-    Action, Caller, CredentialId, CredentialKey, Decision, DigestKeys, Kind, Moment, NeedsParent, Network, Parent, Part,
-    PresentedCredential, Record, RecordBuilder, Refusal, Resource, Retiring, Revocation, Rights, ServiceAccountGrant,
-    ServiceTokenGrant, StoredSecret, Validity, Verified, verify,
+    Action, Caller, CredentialId, CredentialKey, Decision, DigestKeys, Kind, Moment, NeedsParent, Network,
+    Parent, Part, PresentedCredential, Record, RecordBuilder, Refusal, Resource, Retiring, Revocation,
+    Rights, ServiceAccountGrant, ServiceTokenGrant, StoredSecret, Validity, Verified, verify,
 };
 
-use super::{built, caller, has_the_face_of_a_denial, has_the_face_of_a_failure, issue, now_and, present, ring};
+use super::{
+    built, caller, has_the_face_of_a_denial, has_the_face_of_a_failure, issue, now_and, present, ring,
+};
 use crate::support::fixtures::{END, NOW, grant};
 use crate::support::random::{Random, SeededSource, cases, seed};
 
@@ -89,10 +91,15 @@ fn a_parent_that_does_not_carry_it_any_more() {
     assert!(family.under(account().validity(from(0)), now).is_ok());
     assert!(family.under(account().validity(from(-1)), now).is_ok());
     for generation in [0, 2, u64::MAX] {
-        denied(family.under(account().grant(holding(&["*@web/prod:/**"], generation)), now), "parent_generation");
+        denied(
+            family.under(account().grant(holding(&["*@web/prod:/**"], generation)), now),
+            "parent_generation",
+        );
     }
     // The account's own state comes first, and its networks last.
-    let leaked = |account: RecordBuilder| account.grant(holding(&[], 2)).networks([Network::parse("10.0.0.0/8").unwrap()]);
+    let leaked = |account: RecordBuilder| {
+        account.grant(holding(&[], 2)).networks([Network::parse("10.0.0.0/8").unwrap()])
+    };
     denied(family.under(leaked(revoked().disabled(true).validity(until(0))), now), "parent_revoked");
     denied(family.under(leaked(account().disabled(true).validity(until(0))), now), "parent_disabled");
     denied(family.under(leaked(account()), now), "parent_generation");
@@ -113,14 +120,18 @@ fn a_parent_that_is_not_the_parent_is_a_failure() {
     let elsewhere = ServiceAccountGrant::new(rights("other", &["*@web/prod:/**"])).mint_generation(1);
     undecided(family.under(Record::builder(id, elsewhere.clone(), digest(), NOW), now), "record_mismatch");
     // Neither does its state decide then.
-    undecided(family.under(Record::builder(id, elsewhere, digest(), NOW).disabled(true), now), "record_mismatch");
+    undecided(
+        family.under(Record::builder(id, elsewhere, digest(), NOW).disabled(true), now),
+        "record_mismatch",
+    );
 }
 
 /// Both are limited by their own networks, at the one moment of the request.
 #[test]
 fn a_parent_is_limited_to_its_networks() {
     let family = Family::new();
-    let limited = |builder: &RecordBuilder, network| builder.clone().networks([Network::parse(network).unwrap()]);
+    let limited =
+        |builder: &RecordBuilder, network| builder.clone().networks([Network::parse(network).unwrap()]);
     let from = |address: [u8; 4]| Moment::at(NOW).client(address.into());
     let account = || limited(&family.account, "10.0.0.0/8");
     assert!(family.under(account(), from([10, 0, 0, 1])).is_ok());
@@ -130,7 +141,8 @@ fn a_parent_is_limited_to_its_networks() {
     let child = || limited(&family.child, "10.1.0.0/16");
     let both = |moment| family.proved(child(), moment).finish(Some(&built(account())));
     assert!(both(from([10, 1, 0, 1])).is_ok());
-    let outside = verify(&family.token, Some(&built(child())), &family.keys, from([10, 2, 0, 1])).unwrap_err();
+    let outside =
+        verify(&family.token, Some(&built(child())), &family.keys, from([10, 2, 0, 1])).unwrap_err();
     assert_eq!(outside.reason().code(), "network");
 }
 
@@ -139,7 +151,8 @@ fn a_parent_is_limited_to_its_networks() {
 fn the_parent_is_looked_up_once_and_only_where_there_is_one() {
     let family = Family::new();
     let account = built(family.account.clone());
-    let verified = verify(&family.token, Some(&built(family.child.clone())), &family.keys, Moment::at(NOW)).unwrap();
+    let verified =
+        verify(&family.token, Some(&built(family.child.clone())), &family.keys, Moment::at(NOW)).unwrap();
     let mut asked = Vec::new();
     let child = verified
         .with_parent(|key| {
@@ -165,7 +178,9 @@ fn a_result_holds_until_the_earliest_of_three_ends() {
     let old = family.keys.redraw(family.token.key(), &family.source).unwrap();
     let replaced = present(old.text.expose());
     let ends = [1, 2, 3];
-    for (own, overlap, parent) in ends.iter().flat_map(|a| ends.iter().flat_map(move |b| ends.map(|c| (*a, *b, c)))) {
+    for (own, overlap, parent) in
+        ends.iter().flat_map(|a| ends.iter().flat_map(move |b| ends.map(|c| (*a, *b, c))))
+    {
         let secret = StoredSecret { number: 9, digest: old.digest.clone() };
         let child = family.child.clone().validity(Validity::until(now_and(own)));
         let child = built(child.retiring(Retiring { secret, ends_at: now_and(overlap) }));
@@ -197,15 +212,24 @@ fn a_narrowed_parent_cuts_at_use() {
 
     let narrowed = child(&["read@web/prod:/app/**"]);
     let permit = narrowed.decide(Action::Read, &db).granted().unwrap();
-    assert_eq!(permit.scope().unwrap().as_str(), "*@web/prod:/**", "its own scope permits, the account's only cuts");
+    assert_eq!(
+        permit.scope().unwrap().as_str(),
+        "*@web/prod:/**",
+        "its own scope permits, the account's only cuts"
+    );
     for (action, resource, part) in [(Action::Delete, &db, Part::Action), (Action::Read, &root, Part::Path)] {
         let Decision::Deny(denial) = narrowed.decide(action, resource) else { panic!("{action} {resource}") };
         assert!(denial.by_parent());
         assert_eq!((denial.failed(), denial.nearest().unwrap().as_str()), (part, "read@web/prod:/app/**"));
     }
     let nothing = child(&[]);
-    let Decision::Deny(denial) = nothing.decide(Action::Read, &db) else { panic!("by an account without scopes") };
-    assert_eq!(denial.to_string(), "read on secrets web/prod:/app/db of acme: no scope of the account that minted it reaches it");
+    let Decision::Deny(denial) = nothing.decide(Action::Read, &db) else {
+        panic!("by an account without scopes")
+    };
+    assert_eq!(
+        denial.to_string(),
+        "read on secrets web/prod:/app/db of acme: no scope of the account that minted it reaches it"
+    );
     let refusal = nothing.decide(Action::Read, &db).granted().unwrap_err();
     assert_eq!((refusal.status(), refusal.needed()), (403, Some("read@web/prod:/app/db")));
 
@@ -241,9 +265,12 @@ fn a_child_is_permitted_what_both_are() {
         };
         let (own, account) = (scopes(&["web"]), scopes(&["web", "*", "billing"]));
         let child = family.child.clone().grant(ServiceTokenGrant::new("web", own.clone()).unwrap());
-        let parent = family.account.clone().grant(ServiceAccountGrant::new(account.clone()).mint_generation(1));
+        let parent =
+            family.account.clone().grant(ServiceAccountGrant::new(account.clone()).mint_generation(1));
         let caller = family.proved(child, Moment::at(NOW)).finish(Some(&built(parent))).unwrap();
-        for (environment, path) in [("prod", "/"), ("dev", "/app"), ("prod", "/app/db"), ("dev", "/x/db"), ("prod", "/x")] {
+        for (environment, path) in
+            [("prod", "/"), ("dev", "/app"), ("prod", "/app/db"), ("dev", "/x/db"), ("prod", "/x")]
+        {
             let resource = Resource::secrets("acme", "web", environment, path).unwrap();
             for action in Action::ALL {
                 let (own, account) = (own.permit(action, &resource), account.permit(action, &resource));
@@ -301,7 +328,10 @@ fn what_a_thief_minted_dies_with_the_rotation() {
 
     let thief = caller(&access_key, &leaked, &keys);
     let before = mint(&leaked);
-    assert!(clocks.iter().all(|now| alive(&before, &leaked, *now).is_ok()), "or there is nothing to take away");
+    assert!(
+        clocks.iter().all(|now| alive(&before, &leaked, *now).is_ok()),
+        "or there is nothing to take away"
+    );
 
     // The rotation: a new secret, no overlap, the next generation, in one write.
     let drawn = keys.redraw(access_key.key(), &source).unwrap();
@@ -333,7 +363,8 @@ fn what_a_thief_minted_dies_with_the_rotation() {
 fn names_decide_nothing() {
     let family = Family::new();
     let (_, successor) = issue(&family.keys, Kind::ServiceAccount, &family.source);
-    let (deleted, successor) = (family.account.clone().name("ci"), successor.name("ci").grant(holding(&["*@web/prod:/**"], 1)));
+    let (deleted, successor) =
+        (family.account.clone().name("ci"), successor.name("ci").grant(holding(&["*@web/prod:/**"], 1)));
     assert_ne!(built(deleted.clone()).key(), built(successor.clone()).key());
     assert!(family.under(deleted, Moment::at(NOW)).is_ok());
     undecided(family.under(successor, Moment::at(NOW)), "record_mismatch");

@@ -36,7 +36,8 @@ pub(crate) fn issue(
     random: &dyn RandomSource,
 ) -> (PresentedCredential<String>, RecordBuilder) {
     let drawn = keys.draw(kind, random).unwrap();
-    let builder = Record::builder(drawn.key.id, grant(kind), drawn.digest, NOW).validity(Validity::until(END));
+    let builder =
+        Record::builder(drawn.key.id, grant(kind), drawn.digest, NOW).validity(Validity::until(END));
     (present(drawn.text.expose()), builder)
 }
 
@@ -52,8 +53,14 @@ pub(crate) fn built(builder: RecordBuilder) -> Arc<Record> {
 
 /// The caller, where nothing stands against it.
 #[track_caller]
-pub(crate) fn caller(presented: &PresentedCredential<String>, record: &Arc<Record>, keys: &DigestKeys) -> Caller {
-    match verify(presented, Some(record), keys, Moment::at(NOW)).and_then(|verified| verified.with_parent(|_| None)) {
+pub(crate) fn caller(
+    presented: &PresentedCredential<String>,
+    record: &Arc<Record>,
+    keys: &DigestKeys,
+) -> Caller {
+    match verify(presented, Some(record), keys, Moment::at(NOW))
+        .and_then(|verified| verified.with_parent(|_| None))
+    {
         Ok(caller) => caller,
         Err(refusal) => panic!("{}", refusal.reason()),
     }
@@ -69,7 +76,13 @@ pub(crate) fn face(refusal: &Refusal) -> (RefusalClass, u16, Vec<String>, String
 #[track_caller]
 pub(crate) fn has_the_face_of_a_denial(refusal: &Refusal) {
     let challenge = r#"Bearer error="invalid_token", error_description="the credential is not valid""#;
-    let denial = (RefusalClass::Denied, 401, vec![challenge.to_owned()], "the credential is not valid".to_owned(), false);
+    let denial = (
+        RefusalClass::Denied,
+        401,
+        vec![challenge.to_owned()],
+        "the credential is not valid".to_owned(),
+        false,
+    );
     assert_eq!(face(refusal), denial, "{}", refusal.reason());
 }
 

@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use keygate::{
-    Action, Caller, Decision, DigestKeys, Grant, Kind, Moment, Reason, Refusal, RefusalClass, Resource, Rights,
-    ServiceAccountGrant, ServiceTokenGrant, UserId, verify,
+    Action, Caller, Decision, DigestKeys, Grant, Kind, Moment, Reason, Refusal, RefusalClass, Resource,
+    Rights, ServiceAccountGrant, ServiceTokenGrant, UserId, verify,
 };
 
 use super::{built, caller, face, issue, ring};
@@ -82,10 +82,14 @@ fn every_cell() {
     decides(&account(&["*@*/"]), ["----", "----", "PPPP", "----", "-P-P"]);
     decides(&account(&["*@*/*:/**"]), ["----", "----", "----", "PPPP", "-P-P"]);
     // No action implies another, and scopes add up.
-    decides(&account(&["read@/", "delete@web/", "update@web/prod:/app/*"]), ["----", "-P--", "---P", "--P-", "-P-P"]);
-    decides(&account(&["create@/", "update@/", "read@web/prod:/", "read@db/", "*@web/dev:/**"]), [
-        "----", "P-P-", "----", "----", "-P-P",
-    ]);
+    decides(
+        &account(&["read@/", "delete@web/", "update@web/prod:/app/*"]),
+        ["----", "-P--", "---P", "--P-", "-P-P"],
+    );
+    decides(
+        &account(&["create@/", "update@/", "read@web/prod:/", "read@db/", "*@web/dev:/**"]),
+        ["----", "P-P-", "----", "----", "-P-P"],
+    );
     let token = |scopes: &[&str]| calling(Kind::ServiceToken, scopes);
     decides(&token(&[]), ["----", "----", "----", "----", "-P-P"]);
     decides(&token(&["*@web/*:/**"]), ["----", "----", "----", "PPPP", "-P-P"]);
@@ -106,7 +110,10 @@ fn block_on<F: Future>(future: F) -> F::Output {
 /// As long as a database takes: not the first time.
 async fn database<T>(answer: T) -> T {
     let mut polled = false;
-    std::future::poll_fn(|_| if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    std::future::poll_fn(
+        |_| if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending },
+    )
+    .await;
     answer
 }
 
@@ -114,7 +121,11 @@ async fn database<T>(answer: T) -> T {
 fn forbidden(refusal: &Refusal, code: &str) {
     assert_eq!((refusal.reason().code(), refusal.proven()), (code, true));
     let words = "the credential does not permit this".to_owned();
-    assert_eq!(face(refusal), (RefusalClass::Forbidden, 403, vec![], words, false), "no scope would help an API key");
+    assert_eq!(
+        face(refusal),
+        (RefusalClass::Forbidden, 403, vec![], words, false),
+        "no scope would help an API key"
+    );
     assert_eq!(refusal.needed(), None);
 }
 
@@ -158,9 +169,11 @@ fn what_is_decided_is_not_asked_about() {
     assert!(account.decide(Action::Read, &resource).or_as_user(asked).is_ok());
     let denied = account.decide(Action::Delete, &resource).or_as_user(asked).unwrap_err();
     assert_eq!(denied.reason(), Reason::NotPermitted);
-    let denied = block_on(account.decide(Action::Delete, &resource).or_ask(async |user: &UserId| {
-        Ok::<_, std::convert::Infallible>(asked(user))
-    }));
+    let denied = block_on(
+        account
+            .decide(Action::Delete, &resource)
+            .or_ask(async |user: &UserId| Ok::<_, std::convert::Infallible>(asked(user))),
+    );
     assert_eq!(denied.unwrap_err().reason(), Reason::NotPermitted);
     let key = api_key(false);
     let secrets = Resource::secrets("acme", "web", "prod", "/").unwrap();
@@ -170,7 +183,13 @@ fn what_is_decided_is_not_asked_about() {
 }
 
 #[track_caller]
-fn denies(caller: &Caller, access: (Action, &Resource<'_>), log: &str, needed: Option<&str>, challenge: Option<&str>) {
+fn denies(
+    caller: &Caller,
+    access: (Action, &Resource<'_>),
+    log: &str,
+    needed: Option<&str>,
+    challenge: Option<&str>,
+) {
     let Decision::Deny(denial) = caller.decide(access.0, access.1) else { panic!("not denied: {log}") };
     assert_eq!(denial.to_string(), log);
     assert_eq!(denial.missing().as_deref(), needed);
@@ -187,18 +206,37 @@ fn denies(caller: &Caller, access: (Action, &Resource<'_>), log: &str, needed: O
 #[test]
 fn a_denial_says_what_was_missing() {
     let account = calling(Kind::ServiceAccount, &["read@web/", "read@web/prod:/app/**"]);
-    let (organization, user, own) = (Resource::organization("acme").unwrap(), Resource::user(), Resource::own_credential());
-    let secrets = |organization, environment, path| Resource::secrets(organization, "web", environment, path).unwrap();
-    let (app, root, dev) = (secrets("acme", "prod", "/app"), secrets("acme", "prod", "/"), secrets("acme", "dev", "/app"));
+    let (organization, user, own) =
+        (Resource::organization("acme").unwrap(), Resource::user(), Resource::own_credential());
+    let secrets =
+        |organization, environment, path| Resource::secrets(organization, "web", environment, path).unwrap();
+    let (app, root, dev) =
+        (secrets("acme", "prod", "/app"), secrets("acme", "prod", "/"), secrets("acme", "dev", "/app"));
     let other = secrets("other", "prod", "/app");
     let insufficient = |needed: &str| format!(r#"Bearer error="insufficient_scope", scope="{needed}""#);
     let by_scope = |resource, action: Action, log: &str, needed: &str| {
         denies(&account, (action, resource), log, Some(needed), Some(&insufficient(needed)));
     };
-    let nearest = |part: &str| format!("the {part} of the nearest scope, read@web/prod:/app/**, does not fit");
-    by_scope(&app, Action::Delete, &format!("delete on secrets web/prod:/app of acme: {}", nearest("action")), "delete@web/prod:/app");
-    by_scope(&root, Action::Read, &format!("read on secrets web/prod:/ of acme: {}", nearest("path")), "read@web/prod:/");
-    by_scope(&dev, Action::Read, &format!("read on secrets web/dev:/app of acme: {}", nearest("environment")), "read@web/dev:/app");
+    let nearest =
+        |part: &str| format!("the {part} of the nearest scope, read@web/prod:/app/**, does not fit");
+    by_scope(
+        &app,
+        Action::Delete,
+        &format!("delete on secrets web/prod:/app of acme: {}", nearest("action")),
+        "delete@web/prod:/app",
+    );
+    by_scope(
+        &root,
+        Action::Read,
+        &format!("read on secrets web/prod:/ of acme: {}", nearest("path")),
+        "read@web/prod:/",
+    );
+    by_scope(
+        &dev,
+        Action::Read,
+        &format!("read on secrets web/dev:/app of acme: {}", nearest("environment")),
+        "read@web/dev:/app",
+    );
     by_scope(
         &other,
         Action::Read,
@@ -213,8 +251,20 @@ fn a_denial_says_what_was_missing() {
     );
     // No scope reaches these; a bare challenge says as much.
     let bare = r#"Bearer error="insufficient_scope""#;
-    denies(&account, (Action::Read, &user), "read on the user's own account: no scope reaches it", None, Some(bare));
-    denies(&account, (Action::Update, &own), "update on its own credential: no scope reaches it", None, Some(bare));
+    denies(
+        &account,
+        (Action::Read, &user),
+        "read on the user's own account: no scope reaches it",
+        None,
+        Some(bare),
+    );
+    denies(
+        &account,
+        (Action::Update, &own),
+        "update on its own credential: no scope reaches it",
+        None,
+        Some(bare),
+    );
     let log = "read on secrets web/prod:/app of acme: no scope reaches it";
     denies(&api_key(false), (Action::Read, &app), log, None, None);
 }

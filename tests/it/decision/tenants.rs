@@ -42,7 +42,10 @@ fn all_projects_of_one_organization_are_none_of_another() {
         };
         let action = Action::ALL[case / 4 % 4];
         let (here, there) = (resource(organizations[own]).unwrap(), resource(organizations[other]).unwrap());
-        assert!(callers[own].decide(action, &here).granted().is_ok(), "KEYGATE_SEED={seed} case {case}: {here}");
+        assert!(
+            callers[own].decide(action, &here).granted().is_ok(),
+            "KEYGATE_SEED={seed} case {case}: {here}"
+        );
         let Decision::Deny(denial) = callers[own].decide(action, &there) else {
             panic!("KEYGATE_SEED={seed} case {case}: {there} by an account of {}", organizations[own]);
         };

@@ -156,7 +156,7 @@ fn the_budget_holds() {
         bombs.push((window.clone(), gaps.clone()));
         bombs.push((window, written(&["**", "a", "*"].repeat(20))));
         bombs.push((open, written(&["**", "a", "*"].repeat(20))));
-        bombs.push((ended, written(&[vec!["**", "a*b"].repeat(15), stars(30)].concat())));
+        bombs.push((ended, written(&[["**", "a*b"].repeat(15), stars(30)].concat())));
     }
     let many = "*a".repeat(126);
     bombs.push((format!("/{many}*").repeat(4), format!("/{many}").repeat(4)));

@@ -157,7 +157,7 @@ impl<'a> Machine<'a> {
         for &state in states {
             match (state, byte) {
                 (State::Before(index), b'/') if index < self.0.len() => {
-                    self.add(State::In(index, 0), &mut next)
+                    self.add(State::In(index, 0), &mut next);
                 }
                 (State::Before(_), _) => {}
                 (State::In(index, at), b'/') => {
