@@ -238,18 +238,17 @@ impl HeaderPolicy {
             (None, Some(value), _) | (Some(_), Some(value), Precedence::ApiKey) => (Channel::ApiKey, value),
         };
         let found = self.examine(channel, value.as_ref()).map_err(|reason| self.refuse(reason))?;
-        let (span, accepted) = (found.span, self.accepted);
-        Ok(match found.credential {
+        let Found { start, end, credential } = found;
+        Ok(match credential {
             Some((kind, layout)) => Presented::Credential(PresentedCredential {
                 value,
-                span,
+                start,
+                end,
                 kind,
-                shape: layout.shape,
-                id_end: layout.id_end,
-                length: layout.end,
-                accepted,
+                layout,
+                accepted: self.accepted,
             }),
-            None => Presented::AccessToken(PresentedAccessToken { value, span }),
+            None => Presented::AccessToken(PresentedAccessToken { value, start, end }),
         })
     }
 
@@ -283,7 +282,7 @@ impl HeaderPolicy {
                 return Err(Reason::Malformed(Flaw::AccessToken));
             }
             channel.check(Method::AccessToken)?;
-            (Method::AccessToken, Found { span: Span { start, end: value_end }, credential: None })
+            (Method::AccessToken, Found::at(start, value_end, None))
         } else {
             let Prefix { kind, start: label } =
                 prefix(text, self.namespace.as_ref(), self.imported).ok_or(Reason::UnknownKind)?;
@@ -291,8 +290,7 @@ impl HeaderPolicy {
             let bare = text.get(label..).unwrap_or_default();
             let imported = label == 0 && self.imported.contains(kind.into());
             let layout = Layout::of(kind, bare, imported).map_err(Reason::Malformed)?;
-            let span = Span { start: start.saturating_add(label), end: value_end };
-            (kind.into(), Found { span, credential: Some((kind, layout)) })
+            (kind.into(), Found::at(start.saturating_add(label), value_end, Some((kind, layout))))
         };
         if self.accepted.contains(method) { Ok(found) } else { Err(Reason::KindNotAccepted(method)) }
     }
@@ -312,8 +310,8 @@ impl HeaderPolicy {
         let kind = Kind::from_bytes(bare.first_chunk::<2>()?)?;
         let layout = Layout::issued(bare)?;
         let is_fine = channel.check(kind.into()).is_ok() && self.accepted.contains(kind.into());
-        let span = Span { start: value.len().saturating_sub(bare.len()), end: value.len() };
-        is_fine.then_some(Found { span, credential: Some((kind, layout)) })
+        let start = value.len().saturating_sub(bare.len());
+        is_fine.then(|| Found::at(start, value.len(), Some((kind, layout))))
     }
 
     #[cold]
@@ -327,17 +325,24 @@ impl HeaderPolicy {
     }
 }
 
-/// Where in a value the text stands, and what it is; no credential: an access token.
+/// What stands in a value, from its kind (behind the namespace) to its end, the client key included; no credential: an
+/// access token.
 struct Found {
-    span: Span,
+    start: u16,
+    end: u16,
     credential: Option<(Kind, Layout)>,
 }
 
-/// From the kind (behind the namespace) to the end of the text, the client key included.
-#[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    end: usize,
+impl Found {
+    /// A value has at most 8,192 bytes; were there more, nothing of it would be read.
+    #[inline]
+    fn at(start: usize, end: usize, credential: Option<(Kind, Layout)>) -> Self {
+        Self {
+            start: start.try_into().unwrap_or(u16::MAX),
+            end: end.try_into().unwrap_or(u16::MAX),
+            credential,
+        }
+    }
 }
 
 /// Which of the two headers.
@@ -430,13 +435,10 @@ pub enum Presented<V> {
 /// A credential parsed from a request, still untrusted. It holds the caller's header value, and prints no secret.
 pub struct PresentedCredential<V> {
     value: V,
-    span: Span,
+    start: u16,
+    end: u16,
     kind: Kind,
-    shape: Shape,
-    /// Where the id ends in the text; it begins at byte 3.
-    id_end: usize,
-    /// Of the text that digest, log and store may see: without the client key.
-    length: usize,
+    layout: Layout,
     accepted: Methods,
 }
 
@@ -459,15 +461,15 @@ impl<V: AsRef<[u8]>> PresentedCredential<V> {
     /// Whether the text has the shape that keygate issues (with a guard and a checksum), or another system's.
     #[must_use]
     pub const fn is_issued(&self) -> bool {
-        matches!(self.shape, Shape::Issued)
+        matches!(self.layout.shape, Shape::Issued)
     }
 
     /// Whether a service token's client key was sent along.
     ///
     /// It was cut off before anything could see it. Its holder should not have sent it: worth a warning to them.
     #[must_use]
-    pub const fn client_key_arrived(&self) -> bool {
-        self.span.start.saturating_add(self.length) < self.span.end
+    pub fn client_key_arrived(&self) -> bool {
+        self.start.saturating_add(self.layout.end.into()) < self.end
     }
 
     /// Whether a record has its kind and id.
@@ -478,14 +480,14 @@ impl<V: AsRef<[u8]>> PresentedCredential<V> {
 
     #[inline]
     fn id_bytes(&self) -> &[u8] {
-        self.text().get(3..self.id_end).unwrap_or_default()
+        self.text().get(3..self.layout.id_end.into()).unwrap_or_default()
     }
 
     /// What a digest is computed over: kind, id and secret with their dots; no namespace, no client key.
     #[inline]
     pub(crate) fn text(&self) -> &[u8] {
-        let start = self.span.start;
-        self.value.as_ref().get(start..start.saturating_add(self.length)).unwrap_or_default()
+        let start = usize::from(self.start);
+        self.value.as_ref().get(start..start.saturating_add(self.layout.end.into())).unwrap_or_default()
     }
 
     /// A refusal of this credential.
@@ -499,7 +501,7 @@ impl<V> fmt::Debug for PresentedCredential<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PresentedCredential")
             .field("kind", &self.kind)
-            .field("issued", &matches!(self.shape, Shape::Issued))
+            .field("issued", &matches!(self.layout.shape, Shape::Issued))
             .finish_non_exhaustive()
     }
 }
@@ -507,14 +509,15 @@ impl<V> fmt::Debug for PresentedCredential<V> {
 /// A text of the shape of an access token, still untrusted: three base64url parts. It prints nothing of them.
 pub struct PresentedAccessToken<V> {
     value: V,
-    span: Span,
+    start: u16,
+    end: u16,
 }
 
 impl<V: AsRef<[u8]>> PresentedAccessToken<V> {
     /// The token itself, for whoever verifies it. **Secret.**
     #[must_use]
     pub fn expose(&self) -> &str {
-        let text = self.value.as_ref().get(self.span.start..self.span.end).unwrap_or_default();
+        let text = self.value.as_ref().get(self.start.into()..self.end.into()).unwrap_or_default();
         str::from_utf8(text).unwrap_or_default()
     }
 }

@@ -20,18 +20,18 @@ use crate::{Invalid, Kind};
 /// assert!(CredentialId::parse("x' OR 1=1").is_err());
 /// # Ok::<(), keygate::Invalid>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct CredentialId {
     length: u8,
-    /// Zero beyond `length`, so that the derived comparison is right.
-    bytes: [u8; Self::LONGEST],
+    /// The bytes of the id and then zeros, in words: written, compared and hashed by eight bytes at a time.
+    words: [[u8; 8]; 8],
 }
 
 impl CredentialId {
     const LONGEST: usize = 64;
 
     /// The id of no credential: what is left of a header value that changed under its reader.
-    pub(crate) const NOTHING: Self = Self { length: 0, bytes: [0; Self::LONGEST] };
+    pub(crate) const NOTHING: Self = Self { length: 0, words: [[0; 8]; 8] };
 
     /// Checks the alphabet and the length of an id.
     ///
@@ -50,10 +50,15 @@ impl CredentialId {
     /// The id in bytes whose alphabet a parser has checked; `None` if there are none or too many.
     #[inline]
     pub(crate) fn from_checked(text: &[u8]) -> Option<Self> {
-        let mut bytes = [0; Self::LONGEST];
-        bytes.get_mut(..text.len())?.copy_from_slice(text);
         let length = u8::try_from(text.len()).ok().filter(|length| *length > 0)?;
-        Some(Self { length, bytes })
+        let mut words = [[0; 8]; 8];
+        let (whole, rest) = text.as_chunks::<8>();
+        words.get_mut(..whole.len())?.copy_from_slice(whole);
+        if !rest.is_empty() {
+            let last = rest.iter().rev().fold(0, |word: u64, byte| word.wrapping_shl(8) | u64::from(*byte));
+            *words.get_mut(whole.len())? = last.to_le_bytes();
+        }
+        Some(Self { length, words })
     }
 
     /// The id as text.
@@ -69,15 +74,30 @@ impl CredentialId {
 
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+        self.words.as_flattened().get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    /// The words that hold something of the id.
+    #[inline]
+    fn words(&self) -> impl Iterator<Item = u64> {
+        self.words.iter().take(usize::from(self.length.div_ceil(8))).map(|word| u64::from_le_bytes(*word))
     }
 }
+
+impl PartialEq for CredentialId {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        // Behind the id all is zero, so equal words are equal ids.
+        self.length == other.length && self.words().eq(other.words())
+    }
+}
+
+impl Eq for CredentialId {}
 
 impl Hash for CredentialId {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // The zeros beyond the id tell nothing.
-        state.write(self.as_bytes());
+        self.words().for_each(|word| state.write_u64(word));
         state.write_u8(self.length);
     }
 }

@@ -103,9 +103,9 @@ pub(crate) fn prefix(text: &[u8], namespace: Option<&Namespace>, imported: Metho
 pub(crate) struct Layout {
     pub(crate) shape: Shape,
     /// Where the id ends; it begins at byte 3.
-    pub(crate) id_end: usize,
+    pub(crate) id_end: u8,
     /// Where the secret ends: what digest, log and store may see of the text. Behind it only the client key.
-    pub(crate) end: usize,
+    pub(crate) end: u8,
 }
 
 impl Layout {
@@ -149,7 +149,8 @@ impl Layout {
             return Err(Flaw::EmptyPart);
         }
 
-        if id_end == ISSUED_ID_END && end == ISSUED_LENGTH {
+        let is_issued_id = id_end == ISSUED_ID_END;
+        if is_issued_id && end == ISSUED_LENGTH {
             // '+', '/' and '=' are for imported texts only.
             let outside = |byte: &u8| *byte != b'.' && !Alphabet::BASE64URL.contains(*byte);
             let issued = text.get(..ISSUED_LENGTH).unwrap_or_default();
@@ -158,14 +159,21 @@ impl Layout {
                 None => Self::issued(issued).ok_or(Flaw::Checksum),
             };
         }
-        if imported && id.len() <= 64 && (16..=128).contains(&secret.len()) {
+        if hides_secret(text, id) {
+            return Err(Flaw::Shape);
+        }
+        if imported
+            && id.len() <= 64
+            && (16..=128).contains(&secret.len())
+            && let (Ok(id_end), Ok(end)) = (u8::try_from(id_end), u8::try_from(end))
+        {
             return Ok(Self { shape: Shape::Imported, id_end, end });
         }
         Err(if is_beginning(text) {
             Flaw::Truncated { found: text.len() }
         } else if secret.is_empty() {
             Flaw::EmptyPart
-        } else if !Alphabet::BASE64URL.holds(id) || id_end != ISSUED_ID_END {
+        } else if !is_issued_id || !Alphabet::BASE64URL.holds(id) {
             Flaw::Shape
         } else if end > ISSUED_LENGTH {
             Flaw::TooLong { found: end }
@@ -181,8 +189,27 @@ impl Layout {
     pub(crate) fn issued(text: &[u8]) -> Option<Self> {
         let text = text.try_into().ok()?;
         let holds = is_issued(text) && text::checksum_holds(text);
-        holds.then_some(Self { shape: Shape::Issued, id_end: ISSUED_ID_END, end: ISSUED_LENGTH })
+        holds.then_some(Self { shape: Shape::Issued, id_end: 15, end: 55 })
     }
+}
+
+/// Whether an id is an issued id and its secret that lost the dot between them: what stands behind it, a client key,
+/// then looks like the secret of an imported text, and the secret would travel as an id, which is public.
+fn hides_secret(text: &[u8], id: &[u8]) -> bool {
+    let Some((issued_id, secret)) = id.split_at_checked(ISSUED_ID_END - ID_START) else { return false };
+    let mut mended = [b'.'; ISSUED_LENGTH];
+    let (head, tail) = mended.split_at_mut(ISSUED_ID_END);
+    let (Some(head), Some(tail), Some(start)) = (head.get_mut(..), tail.get_mut(1..), text.get(..ID_START))
+    else {
+        return false;
+    };
+    if secret.len() != tail.len() {
+        return false;
+    }
+    tail.copy_from_slice(secret);
+    let beginning = start.iter().chain(issued_id);
+    head.iter_mut().zip(beginning).for_each(|(place, byte)| *place = *byte);
+    Layout::issued(&mended).is_some()
 }
 
 fn check_client_key(client_key: &[u8], start: usize) -> Result<(), Flaw> {
@@ -318,5 +345,9 @@ mod tests {
     fn lengths_add_up() {
         assert_eq!(CHECKED_LENGTH, GUARDED_LENGTH + 5);
         assert_eq!(super::ISSUED_LENGTH, CHECKED_LENGTH + 6);
+        let text = b"sa.tr6AWfxqtcJI.SyFLeEOHs-EYeOVqnx-e1e3HEe-SAabcdYvXNBQ";
+        let layout = super::Layout::issued(text).expect("it is one");
+        assert_eq!(usize::from(layout.id_end), super::ISSUED_ID_END);
+        assert_eq!(usize::from(layout.end), super::ISSUED_LENGTH);
     }
 }

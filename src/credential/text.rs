@@ -74,14 +74,15 @@ impl<'a> CredentialText<'a> {
             layout => layout,
         }?;
 
+        let end = usize::from(layout.end);
         let part = |from: usize, to: usize| bare.get(from..to).unwrap_or_default();
         Ok(Self {
             kind,
-            id: CredentialId::from_checked(part(3, layout.id_end).as_bytes()).ok_or(Flaw::Shape)?,
+            id: CredentialId::from_checked(part(3, layout.id_end.into()).as_bytes()).ok_or(Flaw::Shape)?,
             shape: layout.shape,
             namespace,
-            to_send: text.get(..start.saturating_add(layout.end)).unwrap_or_default(),
-            to_keep: bare.get(layout.end.saturating_add(1)..).filter(|key| !key.is_empty()),
+            to_send: text.get(..start.saturating_add(end)).unwrap_or_default(),
+            to_keep: bare.get(end.saturating_add(1)..).filter(|key| !key.is_empty()),
             key_slot: match layout.shape {
                 Shape::Issued => bare.as_bytes().get(GUARDED_LENGTH).and_then(|letter| slot_of(*letter)),
                 Shape::Imported => None,

@@ -1,6 +1,6 @@
 //! How a record is made, and everything that is checked then.
 
-use super::{Grant, Parent, Record, Retiring, Revocation, StoredSecret};
+use super::{About, Grant, Parent, Record, Retiring, Revocation, StoredSecret};
 use crate::owner::check_name;
 use crate::{CredentialId, Digest, Invalid, Kind, Network, Timestamp, Validity};
 
@@ -16,39 +16,42 @@ impl RecordBuilder {
         Self {
             record: Record {
                 id,
-                owner: grant.owner(),
-                name: None,
-                metadata: Box::default(),
-                created_at,
-                created_by: None,
+                about: Box::new(About {
+                    owner: grant.owner(),
+                    name: None,
+                    metadata: Box::default(),
+                    created_at,
+                    created_by: None,
+                }),
+                grant,
+                current: StoredSecret { number: 1, digest },
                 validity: Validity::UNBOUNDED,
                 disabled: false,
                 revocation: None,
-                current: StoredSecret { number: 1, digest },
                 retiring: None,
                 parent: None,
                 networks: Box::default(),
                 version: 0,
-                grant,
             },
         }
     }
 
     /// A name for people: 1–100 characters, no control characters.
     pub fn name(mut self, name: &str) -> Self {
-        self.record.name = Some(name.into());
+        self.record.about.name = Some(name.into());
         self
     }
 
     /// The host's own notes: at most 16, keys of 1–64 and values of at most 256 bytes, no control characters.
     pub fn metadata<'m>(mut self, metadata: impl IntoIterator<Item = (&'m str, &'m str)>) -> Self {
-        self.record.metadata = metadata.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        self.record.about.metadata =
+            metadata.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         self
     }
 
     /// Who made it: 1–64 bytes of 0x21–0x7E.
     pub fn created_by(mut self, creator: &str) -> Self {
-        self.record.created_by = Some(creator.into());
+        self.record.about.created_by = Some(creator.into());
         self
     }
 
@@ -66,7 +69,7 @@ impl RecordBuilder {
 
     /// That it was revoked.
     pub fn revoked(mut self, revocation: Revocation) -> Self {
-        self.record.revocation = Some(revocation);
+        self.record.revocation = Some(Box::new(revocation));
         self
     }
 
@@ -78,13 +81,13 @@ impl RecordBuilder {
 
     /// The secret that a rotation replaced, or none any more.
     pub fn retiring(mut self, retiring: impl Into<Option<Retiring>>) -> Self {
-        self.record.retiring = retiring.into();
+        self.record.retiring = retiring.into().map(Box::new);
         self
     }
 
     /// The service account that minted it; service tokens only.
     pub fn parent(mut self, parent: Parent) -> Self {
-        self.record.parent = Some(parent);
+        self.record.parent = Some(Box::new(parent));
         self
     }
 
@@ -113,20 +116,20 @@ impl RecordBuilder {
     /// [`Invalid`], which names the argument that is not acceptable and what was expected.
     pub fn build(self) -> Result<Record, Invalid> {
         let record = self.record;
-        if let Some(name) = &record.name {
+        if let Some(name) = &record.about.name {
             check_text("name", name, "1 to 100 characters, no control characters", 1..=100)?;
         }
-        if let Some(creator) = &record.created_by {
+        if let Some(creator) = &record.about.created_by {
             check_name("created_by", creator)?;
         }
         if let Some(revocation) = &record.revocation {
             check_text("reason", &revocation.reason, "1 to 200 characters, no control characters", 1..=200)?;
         }
-        check_metadata(&record.metadata)?;
+        check_metadata(&record.about.metadata)?;
         if record.networks.len() > 64 {
             return Err(Invalid::new("networks", "at most 64"));
         }
-        if record.grant.owner() != record.owner {
+        if record.grant.owner() != record.about.owner {
             return Err(Invalid::new("grant", "a grant of the same kind and owner"));
         }
         if record.retiring.as_ref().is_some_and(|retiring| retiring.secret.number == record.current.number) {

@@ -204,7 +204,7 @@ impl<'a> From<&'a Record> for Wire<'a> {
             id: record.id.as_str().into(),
             name: record.name().map(Cow::from),
             metadata: record.metadata().map(|(key, value)| (key.into(), value.into())).collect(),
-            created_at: record.created_at.as_unix(),
+            created_at: record.created_at().as_unix(),
             created_by: record.created_by().map(Cow::from),
             not_before: record.validity.not_before().map(Timestamp::as_unix),
             expires_at: record.validity.expires_at().map(Timestamp::as_unix),

@@ -43,20 +43,26 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Record {
     id: CredentialId,
+    grant: Grant,
+    current: StoredSecret,
+    validity: Validity,
+    disabled: bool,
+    revocation: Option<Box<Revocation>>,
+    retiring: Option<Box<Retiring>>,
+    parent: Option<Box<Parent>>,
+    networks: Box<[Network]>,
+    version: u64,
+    about: Box<About>,
+}
+
+/// What verifying does not look at, and so keeps out of the way of what it does.
+#[derive(Clone, Debug)]
+struct About {
     owner: Owner,
     name: Option<Box<str>>,
     metadata: Box<[(Box<str>, Box<str>)]>,
     created_at: Timestamp,
     created_by: Option<Box<str>>,
-    validity: Validity,
-    disabled: bool,
-    revocation: Option<Revocation>,
-    current: StoredSecret,
-    retiring: Option<Retiring>,
-    parent: Option<Parent>,
-    networks: Box<[Network]>,
-    version: u64,
-    grant: Grant,
 }
 
 /// What a credential of each kind is granted: the part of a record that differs.
@@ -177,7 +183,7 @@ impl Record {
     /// Whom it belongs to.
     #[must_use]
     pub const fn owner(&self) -> &Owner {
-        &self.owner
+        &self.about.owner
     }
 
     /// What it is granted.
@@ -189,24 +195,24 @@ impl Record {
     /// The name that people gave it.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.about.name.as_deref()
     }
 
     /// The host's own notes, in the order given.
     pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.metadata.iter().map(|(key, value)| (&**key, &**value))
+        self.about.metadata.iter().map(|(key, value)| (&**key, &**value))
     }
 
     /// When it was made.
     #[must_use]
     pub const fn created_at(&self) -> Timestamp {
-        self.created_at
+        self.about.created_at
     }
 
     /// Who made it, where that was said.
     #[must_use]
     pub fn created_by(&self) -> Option<&str> {
-        self.created_by.as_deref()
+        self.about.created_by.as_deref()
     }
 
     /// From when until when it is valid.
@@ -223,8 +229,8 @@ impl Record {
 
     /// Its revocation, if it was revoked.
     #[must_use]
-    pub const fn revocation(&self) -> Option<&Revocation> {
-        self.revocation.as_ref()
+    pub fn revocation(&self) -> Option<&Revocation> {
+        self.revocation.as_deref()
     }
 
     /// The secret that it has now.
@@ -235,14 +241,14 @@ impl Record {
 
     /// The secret that a rotation replaced, and when it ends.
     #[must_use]
-    pub const fn retiring(&self) -> Option<&Retiring> {
-        self.retiring.as_ref()
+    pub fn retiring(&self) -> Option<&Retiring> {
+        self.retiring.as_deref()
     }
 
     /// The account that minted it, if one did.
     #[must_use]
-    pub const fn parent(&self) -> Option<&Parent> {
-        self.parent.as_ref()
+    pub fn parent(&self) -> Option<&Parent> {
+        self.parent.as_deref()
     }
 
     /// From where it may be used; from everywhere where there are none.

@@ -20,22 +20,29 @@ use crate::{Invalid, ProjectId, Rights};
 #[derive(Clone)]
 pub struct ServiceAccountGrant {
     rights: Rights,
-    public_key: Option<[u8; 32]>,
-    sealed_keys: Vec<(ProjectId, Box<[u8]>)>,
     mint_generation: u64,
+    keys: Box<Keys>,
+}
+
+/// What keygate carries for the account and never looks at.
+#[derive(Clone, Default)]
+struct Keys {
+    public: Option<[u8; 32]>,
+    sealed: Vec<(ProjectId, Box<[u8]>)>,
 }
 
 impl ServiceAccountGrant {
     /// These rights, and nothing else yet.
     #[must_use]
-    pub const fn new(rights: Rights) -> Self {
-        Self { rights, public_key: None, sealed_keys: Vec::new(), mint_generation: 0 }
+    pub fn new(rights: Rights) -> Self {
+        Self { rights, mint_generation: 0, keys: Box::default() }
     }
 
     /// The account's public key: 32 bytes (X25519, RFC 7748).
     #[must_use]
-    pub fn public_key(self, key: [u8; 32]) -> Self {
-        Self { public_key: Some(key), ..self }
+    pub fn public_key(mut self, key: [u8; 32]) -> Self {
+        self.keys.public = Some(key);
+        self
     }
 
     /// The key of a project, sealed to the account's public key: opaque, at most 1,024 bytes.
@@ -44,28 +51,25 @@ impl ServiceAccountGrant {
     ///
     /// [`Invalid`] where the project's id is irregular or given before, the box is empty or longer, or there are
     /// more than 256.
-    pub fn seal(self, project: &str, sealed: impl Into<Box<[u8]>>) -> Result<Self, Invalid> {
+    pub fn seal(mut self, project: &str, sealed: impl Into<Box<[u8]>>) -> Result<Self, Invalid> {
         let (project, sealed) = (ProjectId::parse(project)?, sealed.into());
         if !(1..=1_024).contains(&sealed.len()) {
             return Err(Invalid::new("sealed key", "1 to 1024 bytes"));
         }
-        if self.sealed_keys.iter().any(|(known, _)| *known == project) {
+        if self.keys.sealed.iter().any(|(known, _)| *known == project) {
             return Err(Invalid::new("sealed key", "one a project"));
         }
-        if self.sealed_keys.len() >= 256 {
+        if self.keys.sealed.len() >= 256 {
             return Err(Invalid::new("sealed keys", "at most 256"));
         }
-        let mut grant = self;
-        grant.sealed_keys.push((project, sealed));
-        Ok(grant)
+        self.keys.sealed.push((project, sealed));
+        Ok(self)
     }
 
     /// The counter that a rotation after a leak raises: what was minted under another value is denied.
     #[must_use]
-    pub const fn mint_generation(self, generation: u64) -> Self {
-        let mut grant = self;
-        grant.mint_generation = generation;
-        grant
+    pub fn mint_generation(self, generation: u64) -> Self {
+        Self { mint_generation: generation, ..self }
     }
 
     /// What the account may do.
@@ -77,18 +81,18 @@ impl ServiceAccountGrant {
     /// The account's public key, if it has one.
     #[must_use]
     pub const fn key(&self) -> Option<&[u8; 32]> {
-        self.public_key.as_ref()
+        self.keys.public.as_ref()
     }
 
     /// The sealed key of a project.
     #[must_use]
     pub fn sealed_key(&self, project: &str) -> Option<&[u8]> {
-        self.sealed_keys.iter().find(|(known, _)| known.as_str() == project).map(|(_, sealed)| &**sealed)
+        self.keys.sealed.iter().find(|(known, _)| known.as_str() == project).map(|(_, sealed)| &**sealed)
     }
 
     /// The sealed keys, by project.
     pub fn sealed_keys(&self) -> impl Iterator<Item = (&ProjectId, &[u8])> {
-        self.sealed_keys.iter().map(|(project, sealed)| (project, &**sealed))
+        self.keys.sealed.iter().map(|(project, sealed)| (project, &**sealed))
     }
 
     /// The mint generation of now.
@@ -103,7 +107,7 @@ impl fmt::Debug for ServiceAccountGrant {
         f.debug_struct("ServiceAccountGrant")
             .field("rights", &self.rights)
             .field("mint_generation", &self.mint_generation)
-            .field("sealed_keys", &self.sealed_keys.len())
+            .field("sealed_keys", &self.keys.sealed.len())
             .finish_non_exhaustive()
     }
 }
