@@ -6,9 +6,13 @@
 //! one version.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
@@ -88,7 +92,8 @@ impl Record {
         if v != VERSION {
             return Err(DecodeError::Version { found: v });
         }
-        Ok(serde_json::from_slice::<Wire<'_>>(bytes)?.read()?)
+        let Object(wire) = serde_json::from_slice::<Object<Wire<'_>>>(bytes)?;
+        Ok(wire.read()?)
     }
 }
 
@@ -113,13 +118,13 @@ struct Wire<'a> {
     expires_at: Option<i64>,
     disabled: bool,
     #[serde(borrow, deserialize_with = "present")]
-    revoked: Option<WireRevocation<'a>>,
+    revoked: Option<Object<WireRevocation<'a>>>,
     #[serde(borrow)]
-    current: WireSecret<'a>,
+    current: Object<WireSecret<'a>>,
     #[serde(borrow, deserialize_with = "present")]
-    retiring: Option<WireRetiring<'a>>,
+    retiring: Option<Object<WireRetiring<'a>>>,
     #[serde(borrow, deserialize_with = "present")]
-    parent: Option<WireParent<'a>>,
+    parent: Option<Object<WireParent<'a>>>,
     #[serde(borrow)]
     networks: Vec<Text<'a>>,
     version: u64,
@@ -150,7 +155,7 @@ struct WireSecret<'a> {
 #[serde(deny_unknown_fields)]
 struct WireRetiring<'a> {
     #[serde(borrow)]
-    secret: WireSecret<'a>,
+    secret: Object<WireSecret<'a>>,
     ends_at: i64,
 }
 
@@ -163,33 +168,73 @@ struct WireParent<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 enum WireGrant<'a> {
-    ApiKey {
-        #[serde(borrow)]
-        user: Text<'a>,
-    },
-    ServiceAccount {
-        #[serde(borrow)]
-        organization: Text<'a>,
-        #[serde(borrow)]
-        scopes: Vec<Text<'a>>,
-        #[serde(borrow, deserialize_with = "present")]
-        public_key: Option<Text<'a>>,
-        #[serde(borrow)]
-        sealed_keys: Vec<(Text<'a>, Text<'a>)>,
-        mint_generation: u64,
-    },
-    ServiceToken {
-        #[serde(borrow)]
-        organization: Text<'a>,
-        #[serde(borrow)]
-        project: Text<'a>,
-        #[serde(borrow)]
-        scopes: Vec<Text<'a>>,
-        #[serde(borrow, deserialize_with = "present")]
-        client_box: Option<Text<'a>>,
-    },
+    #[serde(borrow)]
+    ApiKey(Object<WireApiKey<'a>>),
+    #[serde(borrow)]
+    ServiceAccount(Object<WireServiceAccount<'a>>),
+    #[serde(borrow)]
+    ServiceToken(Object<WireServiceToken<'a>>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireApiKey<'a> {
+    #[serde(borrow)]
+    user: Text<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireServiceAccount<'a> {
+    #[serde(borrow)]
+    organization: Text<'a>,
+    #[serde(borrow)]
+    scopes: Vec<Text<'a>>,
+    #[serde(borrow, deserialize_with = "present")]
+    public_key: Option<Text<'a>>,
+    #[serde(borrow)]
+    sealed_keys: Vec<(Text<'a>, Text<'a>)>,
+    mint_generation: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireServiceToken<'a> {
+    #[serde(borrow)]
+    organization: Text<'a>,
+    #[serde(borrow)]
+    project: Text<'a>,
+    #[serde(borrow)]
+    scopes: Vec<Text<'a>>,
+    #[serde(borrow, deserialize_with = "present")]
+    client_box: Option<Text<'a>>,
+}
+
+/// A JSON object and nothing else: serde's own structs take a list of their members too.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData))
+    }
 }
 
 /// `null` is a value; a field that is not there is an error.
@@ -209,18 +254,17 @@ impl<'a> From<&'a Record> for Wire<'a> {
             not_before: record.validity.not_before().map(Timestamp::as_unix),
             expires_at: record.validity.expires_at().map(Timestamp::as_unix),
             disabled: record.disabled,
-            revoked: record.revocation().map(|revocation| WireRevocation {
-                at: revocation.at.as_unix(),
-                reason: (&*revocation.reason).into(),
+            revoked: record.revocation().map(|revocation| {
+                Object(WireRevocation { at: revocation.at.as_unix(), reason: (&*revocation.reason).into() })
             }),
-            current: WireSecret::from(&record.current),
-            retiring: record.retiring().map(|retiring| WireRetiring {
-                secret: WireSecret::from(&retiring.secret),
-                ends_at: retiring.ends_at.as_unix(),
+            current: Object(WireSecret::from(&record.current)),
+            retiring: record.retiring().map(|retiring| {
+                let secret = Object(WireSecret::from(&retiring.secret));
+                Object(WireRetiring { secret, ends_at: retiring.ends_at.as_unix() })
             }),
-            parent: record.parent().map(|parent| WireParent {
-                account: parent.account.as_str().into(),
-                mint_generation: parent.mint_generation,
+            parent: record.parent().map(|parent| {
+                let account = parent.account.as_str().into();
+                Object(WireParent { account, mint_generation: parent.mint_generation })
             }),
             networks: record.networks.iter().map(|network| network.to_string().into()).collect(),
             version: record.version,
@@ -245,8 +289,8 @@ impl<'a> From<&'a Grant> for WireGrant<'a> {
         let texts = |rights: &'a Rights| rights.scopes().iter().map(|scope| scope.as_str().into()).collect();
         let organization = |rights: &'a Rights| rights.organization().as_str().into();
         match grant {
-            Grant::ApiKey(key) => Self::ApiKey { user: key.user().as_str().into() },
-            Grant::ServiceAccount(account) => Self::ServiceAccount {
+            Grant::ApiKey(key) => Self::ApiKey(Object(WireApiKey { user: key.user().as_str().into() })),
+            Grant::ServiceAccount(account) => Self::ServiceAccount(Object(WireServiceAccount {
                 organization: organization(account.rights()),
                 scopes: texts(account.rights()),
                 public_key: account.key().map(|key| STANDARD.encode(key).into()),
@@ -255,13 +299,13 @@ impl<'a> From<&'a Grant> for WireGrant<'a> {
                     .map(|(project, sealed)| (project.as_str().into(), STANDARD.encode(sealed).into()))
                     .collect(),
                 mint_generation: account.generation(),
-            },
-            Grant::ServiceToken(token) => Self::ServiceToken {
+            })),
+            Grant::ServiceToken(token) => Self::ServiceToken(Object(WireServiceToken {
                 organization: organization(token.rights()),
                 project: token.project().as_str().into(),
                 scopes: texts(token.rights()),
                 client_box: token.sealed().map(|sealed| STANDARD.encode(sealed).into()),
-            },
+            })),
         }
     }
 }
@@ -272,7 +316,7 @@ impl Wire<'_> {
             self.not_before.map(Timestamp::from_unix),
             self.expires_at.map(Timestamp::from_unix),
         )?;
-        let current = self.current.read()?;
+        let current = self.current.0.read()?;
         let networks = self.networks.iter().map(|network| Network::parse(network));
         let mut builder = RecordBuilder::new(
             CredentialId::parse(&self.id)?,
@@ -292,14 +336,14 @@ impl Wire<'_> {
         if let Some(creator) = &self.created_by {
             builder = builder.created_by(creator);
         }
-        if let Some(WireRevocation { at, reason }) = &self.revoked {
+        if let Some(Object(WireRevocation { at, reason })) = &self.revoked {
             builder = builder.revoked(Revocation::new(Timestamp::from_unix(*at), reason));
         }
-        if let Some(WireRetiring { secret, ends_at }) = self.retiring {
+        if let Some(Object(WireRetiring { secret, ends_at })) = self.retiring {
             let ends_at = Timestamp::from_unix(ends_at);
-            builder = builder.retiring(Retiring { secret: secret.read()?, ends_at });
+            builder = builder.retiring(Retiring { secret: secret.0.read()?, ends_at });
         }
-        if let Some(WireParent { account, mint_generation }) = &self.parent {
+        if let Some(Object(WireParent { account, mint_generation })) = &self.parent {
             builder = builder
                 .parent(Parent { account: CredentialId::parse(account)?, mint_generation: *mint_generation });
         }
@@ -321,23 +365,23 @@ impl WireGrant<'_> {
             Rights::new(organization, scopes.collect::<Result<Vec<_>, _>>()?)
         };
         match self {
-            Self::ApiKey { user } => ApiKeyGrant::new(user).map(Grant::from),
-            Self::ServiceAccount { organization, scopes, public_key, sealed_keys, mint_generation } => {
-                let mut account =
-                    ServiceAccountGrant::new(rights(organization, scopes)?).mint_generation(*mint_generation);
-                if let Some(key) = public_key {
+            Self::ApiKey(Object(key)) => ApiKeyGrant::new(&key.user).map(Grant::from),
+            Self::ServiceAccount(Object(wire)) => {
+                let mut account = ServiceAccountGrant::new(rights(&wire.organization, &wire.scopes)?)
+                    .mint_generation(wire.mint_generation);
+                if let Some(key) = &wire.public_key {
                     let key = bytes("public key", key)?;
-                    account = account
-                        .public_key(key.try_into().map_err(|_| Invalid::new("public key", "32 bytes"))?);
+                    let key = key.try_into().map_err(|_| Invalid::new("public key", "32 bytes"))?;
+                    account = account.public_key(key);
                 }
-                for (project, sealed) in sealed_keys {
+                for (project, sealed) in &wire.sealed_keys {
                     account = account.seal(project, bytes("sealed key", sealed)?)?;
                 }
                 Ok(account.into())
             }
-            Self::ServiceToken { organization, project, scopes, client_box } => {
-                let token = ServiceTokenGrant::new(project, rights(organization, scopes)?)?;
-                match client_box {
+            Self::ServiceToken(Object(wire)) => {
+                let token = ServiceTokenGrant::new(&wire.project, rights(&wire.organization, &wire.scopes)?)?;
+                match &wire.client_box {
                     Some(sealed) => token.client_box(bytes("client box", sealed)?).map(Grant::from),
                     None => Ok(token.into()),
                 }
