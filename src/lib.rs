@@ -90,7 +90,8 @@
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// From the bottom up: a file imports only from those above it, and from `refusal`, which all of them speak.
+// From the bottom up: a layer imports only from those above it. All of them speak `refusal`, whose reasons name
+// kinds and flaws of the language.
 mod alphabet;
 mod invalid;
 mod refusal;

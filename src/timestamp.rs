@@ -1,7 +1,7 @@
 //! Points in time and lengths of it, in whole seconds.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
@@ -17,6 +17,7 @@ use crate::Invalid;
 /// let noon = Timestamp::parse_rfc3339("2026-11-24T12:00:00+01:00")?;
 /// assert_eq!(noon, Timestamp::from_unix(1_795_518_000));
 /// assert_eq!(noon.to_string(), "2026-11-24T11:00:00Z");
+/// assert_eq!(Timestamp::from(std::time::SystemTime::try_from(noon)?), noon);
 /// # Ok::<(), keygate::Invalid>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +102,20 @@ impl From<SystemTime> for Timestamp {
             }
         };
         Self(seconds)
+    }
+}
+
+impl TryFrom<Timestamp> for SystemTime {
+    type Error = Invalid;
+
+    /// # Errors
+    ///
+    /// [`Invalid`] where the system's own type does not reach so far.
+    fn try_from(timestamp: Timestamp) -> Result<Self, Invalid> {
+        let distance = Duration::from_secs(timestamp.0.unsigned_abs());
+        let time =
+            if timestamp.0 < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+        time.ok_or(Invalid::new("timestamp", "a time that the system can represent"))
     }
 }
 

@@ -23,7 +23,8 @@ pub struct Upgrade {
 impl Caller {
     /// The upgrade that this caller's record is due, if it is.
     ///
-    /// Verification writes nothing, so a host that rolls its digest keys over asks for this after a success. `None`
+    /// Verification writes nothing, so a host that rolls its digest keys over asks for this after a success: from when
+    /// the new key is active in every process, else one that has it only *added* would upgrade back to the old. `None`
     /// where the digest is under the active key already, or where `presented` is not what proved this caller: the
     /// text is compared once more before a digest of it is made, at the cost of one more MAC, so that a mix-up of
     /// two requests can never put one's secret into the other's record.

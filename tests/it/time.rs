@@ -1,6 +1,6 @@
 //! Windows of validity at their boundaries and at the ends of the number range; points in time as text.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keygate::{Expiry, Leeway, Lifetime, Standing, Timestamp, Validity};
 
@@ -218,5 +218,17 @@ fn timestamps_round_trip() {
             i64::try_from(random.number() % (253_402_300_800 + 62_167_219_200)).unwrap() - 62_167_219_200;
         let text = at(seconds).to_string();
         assert_eq!(Timestamp::parse_rfc3339(&text), Ok(at(seconds)), "{text}");
+    }
+}
+
+/// What a system cannot represent is an error, never a panic.
+#[test]
+fn system_times_round_trip() {
+    for seconds in [-1, 0, 1, 1_795_518_000, 253_402_300_800] {
+        let time = SystemTime::try_from(at(seconds)).unwrap();
+        assert_eq!(Timestamp::from(time), at(seconds));
+    }
+    for seconds in [i64::MIN, i64::MAX] {
+        assert!(SystemTime::try_from(at(seconds)).map_or(true, |time| Timestamp::from(time) == at(seconds)));
     }
 }
