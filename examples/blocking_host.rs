@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keygate::{
-    Action, ApiKeyGrant, Clock as _, CredentialKey, DigestKeys, Grant, Lifetime, Moment, Presented,
-    Record, Refusal, Resource, Rights, ServiceAccountGrant, ServiceTokenGrant, SystemClock, SystemRandom,
-    Validity, header, verify,
+    Action, ApiKeyGrant, Clock as _, CredentialKey, DigestKeys, Grant, Lifetime, Moment, Presented, Record,
+    Refusal, Resource, Rights, ServiceAccountGrant, ServiceTokenGrant, SystemClock, SystemRandom, Validity,
+    header, verify,
 };
 
 type Any = Box<dyn Error>;
@@ -109,19 +109,23 @@ fn serve(host: &Host, mut stream: TcpStream) -> std::io::Result<()> {
 /// Request line and header lines, as bytes; whatever they hold is keygate's to judge. Bodies are not read.
 fn read_request(stream: &TcpStream) -> std::io::Result<Option<(String, String, Headers)>> {
     let mut lines = BufReader::new(stream.take(64 * 1_024));
-    let mut next = || -> std::io::Result<Vec<u8>> {
+    // A line that does not end was cut off, by the client or by the limit: what follows it may matter.
+    let mut next = || -> std::io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         lines.read_until(b'\n', &mut line)?;
-        while line.pop_if(|byte| matches!(byte, b'\r' | b'\n')).is_some() {}
-        Ok(line)
+        if line.pop() != Some(b'\n') {
+            return Ok(None);
+        }
+        line.pop_if(|byte| *byte == b'\r');
+        Ok(Some(line))
     };
-    let first = next()?;
+    let Some(first) = next()? else { return Ok(None) };
     let Ok(first) = std::str::from_utf8(&first) else { return Ok(None) };
     let mut words = first.split(' ');
     let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
     let mut headers = Headers::new();
     loop {
-        let line = next()?;
+        let Some(line) = next()? else { return Ok(None) };
         if line.is_empty() {
             return Ok(Some((method.to_owned(), path.to_owned(), headers)));
         }

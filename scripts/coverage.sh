@@ -19,5 +19,6 @@ if [[ -z ${LLVM_COV:-} ]]; then
     exit 2
 fi
 cargo install --quiet --locked --root "$tools" cargo-llvm-cov@0.9.1
-# What is missing is said above, and never fetched.
-CARGO_LLVM_COV_SETUP=no cargo llvm-cov --package keygate --all-features "$@"
+# SETUP=no: what is missing is said above, and never fetched. Instrumented code is too slow for the tests that measure
+# time: they fail, and are no reason not to report.
+CARGO_LLVM_COV_SETUP=no cargo llvm-cov --package keygate --all-features --ignore-run-fail "$@"

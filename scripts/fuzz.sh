@@ -19,7 +19,9 @@ for target in "${targets[@]}"; do
     # The limits are promises: a second an input, 512 MiB.
     if ! cargo +nightly fuzz run "$target" "target/corpus/$target" "corpus/$target" -- \
         "-max_total_time=$seconds" -timeout=1 -rss_limit_mb=512 -print_final_stats=1 >"$log" 2>&1; then
-        tail -n 60 "$log" >&2
+        # Why, where it says so, and how to reproduce it.
+        grep -aE -A 3 'panicked at|^SUMMARY' "$log" >&2 || true
+        tail -n 40 "$log" | grep -aE 'artifacts/|^Error' >&2 || true
         echo "$target: failed" >&2
         exit 1
     fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Mutation testing of comparison, expiry, containment and the list of checks: scripts/mutants.sh [MORE ARGUMENTS]
-# Each change to these files that no test notices is listed, and makes it exit with 2. It takes an hour or so.
+# Each change to these files that no test notices is listed, and makes it exit with 2. It takes about an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -28,7 +28,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn new(
         record: Arc<Record>,
         secret: u32,
@@ -40,11 +40,7 @@ impl Caller {
 
     /// The same caller, cut to what this account holds, in rights and in time.
     pub(crate) fn under(mut self, parent: Arc<Record>) -> Self {
-        let end = parent.validity().expires_at();
-        self.valid_until = match (self.valid_until, end) {
-            (Some(own), Some(end)) => Some(own.min(end)),
-            (own, end) => own.or(end),
-        };
+        self.valid_until = Timestamp::earlier(self.valid_until, parent.validity().expires_at());
         self.parent = Some(parent);
         self
     }
@@ -81,7 +77,7 @@ impl Caller {
 
     /// Which of the record's secrets proved it: the number of the current one, or of the retiring one.
     #[must_use]
-    pub const fn secret(&self) -> u32 {
+    pub const fn secret_number(&self) -> u32 {
         self.secret
     }
 
@@ -124,7 +120,7 @@ impl Caller {
     /// assert_eq!(refusal.needed(), Some("delete@web/prod:/app/db"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn decide<'a>(&'a self, action: Action, resource: &'a Resource<'a>) -> Decision<'a> {
         let permit = |scope| Permit { caller: self, action, resource, scope };
         let deny = |nearest, failed, by_parent| {
@@ -182,7 +178,7 @@ impl<'a> Decision<'a> {
     /// # Errors
     ///
     /// [`Refusal`] of the class *forbidden*.
-    #[inline]
+    #[inline(always)]
     pub fn granted(self) -> Result<Permit<'a>, Refusal> {
         match self {
             Self::Permit(permit) => Ok(permit),
@@ -218,7 +214,10 @@ impl<'a> Decision<'a> {
         match self {
             Self::AsUser(pending) => match may(pending.user).await {
                 Ok(allowed) => pending.settle(allowed),
-                Err(source) => Err(Refusal::user_rights_unavailable(source)),
+                Err(source) => {
+                    let credential = pending.access.caller.credential();
+                    Err(Refusal::user_rights_unavailable(source).about(credential))
+                }
             },
             decided => decided.granted(),
         }
@@ -264,12 +263,20 @@ impl<'a> Permit<'a> {
         self.scope
     }
 
-    /// What would have been needed, as a scope text; none where no scope would help.
+    /// What would have been needed, as a scope text; none where no scope would help: an API key has none, a service
+    /// token has them on secrets only, and no scope reaches another organization.
     fn needed(&self) -> Option<String> {
-        match self.caller.credential().kind {
-            Kind::ApiKey => None,
-            Kind::ServiceAccount | Kind::ServiceToken => self.resource.needed(self.action),
-        }
+        let rights = self.caller.record.grant().rights()?;
+        let target = self.resource.target();
+        let reachable = match target {
+            Target::Secrets { .. } => true,
+            Target::Organization { .. } | Target::Project { .. } => {
+                self.caller.credential().kind == Kind::ServiceAccount
+            }
+            Target::User | Target::OwnCredential => false,
+        };
+        let own = target.organization() == Some(rights.organization().as_str());
+        if reachable && own { self.resource.needed(self.action) } else { None }
     }
 
     #[cold]

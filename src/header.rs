@@ -88,6 +88,7 @@ pub type ValueOf<H> = <<H as IntoIterator>::Item as HeaderLine>::Value;
 /// # Errors
 ///
 /// [`Refusal`] of the class *no credential*, *bad request* or *denied*.
+#[inline(always)]
 pub fn present<H: IntoIterator<Item: HeaderLine>>(headers: H) -> Result<Presented<ValueOf<H>>, Refusal> {
     HeaderPolicy::DEFAULT.present(headers)
 }
@@ -122,9 +123,9 @@ pub enum Precedence {
     /// It is refused (RFC 6750 §2: more than one method is an invalid request).
     #[default]
     Refuse,
-    /// `Authorization` counts, `X-API-KEY` is not looked at.
+    /// `Authorization` counts, what `X-API-KEY` holds is not looked at; a repeated line of either is refused.
     Authorization,
-    /// `X-API-KEY` counts, `Authorization` is not looked at.
+    /// `X-API-KEY` counts, what `Authorization` holds is not looked at; a repeated line of either is refused.
     ApiKey,
 }
 
@@ -211,11 +212,31 @@ impl HeaderPolicy {
     ///
     /// [`Refusal`] with the first check that failed, of the class *no credential*, *bad request* or *denied*. It is
     /// decided in time linear in the headers, without allocation.
-    #[inline]
+    // A result that is handed over in memory is written in small pieces and read in large ones, which stalls.
+    #[inline(always)]
     pub fn present<H: IntoIterator<Item: HeaderLine>>(
         &self,
         headers: H,
     ) -> Result<Presented<ValueOf<H>>, Refusal> {
+        match self.find(headers) {
+            Ok((value, Found { start, end, credential })) => Ok(match credential {
+                Some((kind, layout)) => Presented::Credential(PresentedCredential {
+                    value,
+                    start,
+                    end,
+                    kind,
+                    layout,
+                    accepted: self.accepted,
+                }),
+                None => Presented::AccessToken(PresentedAccessToken { value, start, end }),
+            }),
+            Err(reason) => Err(self.refuse(reason)),
+        }
+    }
+
+    /// The one value that counts, and what stands in it.
+    #[inline(always)]
+    fn find<H: IntoIterator<Item: HeaderLine>>(&self, headers: H) -> Result<(ValueOf<H>, Found), Reason> {
         let (mut authorization, mut api_key) = (None, None);
         for line in headers {
             let seen = if is_named(line.name(), b"authorization") {
@@ -226,37 +247,28 @@ impl HeaderPolicy {
                 None
             };
             if seen.is_some() {
-                return Err(self.refuse(Reason::DuplicateHeader));
+                return Err(Reason::DuplicateHeader);
             }
         }
         let (channel, value) = match (authorization, api_key, self.precedence) {
-            (None, None, _) => return Err(self.refuse(Reason::Missing)),
-            (Some(_), Some(_), Precedence::Refuse) => return Err(self.refuse(Reason::MultipleMethods)),
+            (None, None, _) => return Err(Reason::Missing),
+            (Some(_), Some(_), Precedence::Refuse) => return Err(Reason::MultipleMethods),
             (Some(value), None, _) | (Some(value), Some(_), Precedence::Authorization) => {
                 (Channel::Authorization, value)
             }
             (None, Some(value), _) | (Some(_), Some(value), Precedence::ApiKey) => (Channel::ApiKey, value),
         };
-        let found = self.examine(channel, value.as_ref()).map_err(|reason| self.refuse(reason))?;
-        let Found { start, end, credential } = found;
-        Ok(match credential {
-            Some((kind, layout)) => Presented::Credential(PresentedCredential {
-                value,
-                start,
-                end,
-                kind,
-                layout,
-                accepted: self.accepted,
-            }),
-            None => Presented::AccessToken(PresentedAccessToken { value, start, end }),
-        })
+        let found = match self.at_a_glance(channel, value.as_ref()) {
+            Some(found) => found,
+            None => self.examine(channel, value.as_ref())?,
+        };
+        Ok((value, found))
     }
 
     /// Steps 3 to 8, on the one value that counts.
+    #[cold]
+    #[inline(never)]
     fn examine(&self, channel: Channel, value: &[u8]) -> Result<Found, Reason> {
-        if let Some(found) = self.at_a_glance(channel, value) {
-            return Ok(found);
-        }
         if value.len() > channel.longest() {
             return Err(Reason::TooLarge);
         }
@@ -297,7 +309,7 @@ impl HeaderPolicy {
 
     /// The common case, an issued text and nothing unusual around it: whatever this finds, the checks one by one find
     /// too, because the alphabet of issued text is part of every other. Where it finds nothing, they say why.
-    #[inline]
+    #[inline(always)]
     fn at_a_glance(&self, channel: Channel, value: &[u8]) -> Option<Found> {
         let text = match channel {
             Channel::ApiKey => value,
@@ -315,6 +327,7 @@ impl HeaderPolicy {
     }
 
     #[cold]
+    #[inline(never)]
     fn refuse(&self, reason: Reason) -> Refusal {
         let refusal = Refusal::new(reason).accepting(self.accepted);
         match reason {
@@ -445,11 +458,10 @@ pub struct PresentedCredential<V> {
 impl<V: AsRef<[u8]>> PresentedCredential<V> {
     /// Kind and id: what to look the record up by. Not proved yet.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn key(&self) -> CredentialKey {
         // A value whose bytes are others than a moment ago has the id of nothing.
-        let id = CredentialId::from_checked(self.id_bytes()).unwrap_or(CredentialId::NOTHING);
-        CredentialKey::new(self.kind, id)
+        CredentialKey::new(self.kind, CredentialId::or_nothing(self.id_bytes()))
     }
 
     /// Which kind.
@@ -473,28 +485,36 @@ impl<V: AsRef<[u8]>> PresentedCredential<V> {
     }
 
     /// Whether a record has its kind and id.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_of(&self, kind: Kind, id: &CredentialId) -> bool {
-        self.kind == kind && self.id_bytes() == id.as_bytes()
+        self.kind == kind && id.is(self.id_bytes())
     }
 
-    #[inline]
+    #[inline(always)]
     fn id_bytes(&self) -> &[u8] {
         self.text().get(3..self.layout.id_end.into()).unwrap_or_default()
     }
 
     /// What a digest is computed over: kind, id and secret with their dots; no namespace, no client key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn text(&self) -> &[u8] {
         let start = usize::from(self.start);
         self.value.as_ref().get(start..start.saturating_add(self.layout.end.into())).unwrap_or_default()
     }
 
     /// A refusal of this credential.
-    #[cold]
+    #[inline(always)]
     pub(crate) fn refuse(&self, reason: Reason) -> Refusal {
-        Refusal::new(reason).accepting(self.accepted).about(self.key())
+        refusal(self.kind, self.id_bytes(), self.accepted, reason)
     }
+}
+
+/// A refusal of the credential of this kind and id. What it takes fits into registers, so that to refuse a
+/// [`PresentedCredential`] does not need it in memory.
+#[cold]
+#[inline(never)]
+fn refusal(kind: Kind, id: &[u8], accepted: Methods, reason: Reason) -> Refusal {
+    Refusal::new(reason).accepting(accepted).about(CredentialKey::new(kind, CredentialId::or_nothing(id)))
 }
 
 impl<V> fmt::Debug for PresentedCredential<V> {

@@ -60,7 +60,7 @@
 //!
 //! * [`header`] turns header lines into [`Presented`], under a [`HeaderPolicy`]. Every ambiguity is a refusal.
 //! * [`DigestKeys`] draws credentials and digests them; a [`Record`] is what a host stores, and never the secret.
-//! * [`verify`] is the one ordered list of checks; [`Caller`] is its result.
+//! * [`verify()`] is the one ordered list of checks; [`Caller`] is its result.
 //! * [`Caller::decide`] answers for one [`Action`] on one [`Resource`], by [`Scope`]s: a [`Decision`] with three ends.
 //! * [`Refusal`] is every no: five classes that never merge, a precise reason for the log, one public face.
 //!

@@ -1,9 +1,9 @@
 //! Network limits: from where a credential may be used.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use crate::Invalid;
 
@@ -30,16 +30,19 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] where the text is not an address, a slash and a length.
+    /// [`Invalid`] where the text is not an address, a slash and a length in decimal. A leading zero is refused,
+    /// because others read it as octal, and so is an IPv4 address as IPv6 with a length that reaches beyond IPv4.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let network: IpNet = text.parse().map_err(|_| {
-            Invalid::new("network", "an address, a slash and a length, such as 10.0.0.0/8 or 2001:db8::/32")
-        })?;
-        let canonical = match network {
-            IpNet::V4(_) => None,
-            IpNet::V6(v6) => mapped(v6.addr(), v6.prefix_len()),
-        };
-        Ok(Self(canonical.unwrap_or(network).trunc()))
+        let invalid =
+            Invalid::new("network", "an address, a slash and a length, such as 10.0.0.0/8 or 2001:db8::/32");
+        let (address, length) = text.split_once('/').ok_or(invalid)?;
+        let address: IpAddr = address.parse().map_err(|_| invalid)?;
+        let plain =
+            length.bytes().all(|byte| byte.is_ascii_digit()) && (length == "0" || !length.starts_with('0'));
+        let length: u8 = length.parse().ok().filter(|_| plain).ok_or(invalid)?;
+        let beyond = u8::from(address.is_ipv6() && address.to_canonical().is_ipv4()).saturating_mul(96);
+        let length = length.checked_sub(beyond).ok_or(invalid)?;
+        IpNet::new(address.to_canonical(), length).map(|network| Self(network.trunc())).map_err(|_| invalid)
     }
 
     /// Whether the address is in the network.
@@ -47,11 +50,6 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
-}
-
-/// A network of IPv4 addresses written as IPv6.
-fn mapped(address: Ipv6Addr, length: u8) -> Option<IpNet> {
-    Ipv4Net::new(address.to_ipv4_mapped()?, length.checked_sub(96)?).ok().map(IpNet::V4)
 }
 
 impl fmt::Display for Network {

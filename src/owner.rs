@@ -115,6 +115,17 @@ text_id! {
 /// The longest id of an organization, project, environment, user or creator.
 const LONGEST: usize = 64;
 
+/// Whether [`check_id`] finds nothing.
+#[inline(always)]
+pub(crate) fn is_id(id: &str) -> bool {
+    is(id, Alphabet::BASE64URL)
+}
+
+#[inline(always)]
+fn is(id: &str, alphabet: Alphabet) -> bool {
+    (1..=LONGEST).contains(&id.len()) && alphabet.holds(id.as_bytes())
+}
+
 /// `1*64( A-Z a-z 0-9 - _ )`: organizations, projects, environments.
 pub(crate) fn check_id(argument: &'static str, id: &str) -> Result<(), Invalid> {
     check(argument, id, "1 to 64 of A-Z a-z 0-9 - _", Alphabet::BASE64URL)
@@ -132,7 +143,7 @@ fn check(
     expected: &'static str,
     alphabet: Alphabet,
 ) -> Result<(), Invalid> {
-    if (1..=LONGEST).contains(&id.len()) && alphabet.holds(id.as_bytes()) {
+    if is(id, alphabet) {
         return Ok(());
     }
     let bytes = id.as_bytes().get(..LONGEST).unwrap_or(id.as_bytes());

@@ -361,8 +361,8 @@ impl Refusal {
         }
     }
 
-    /// All that is known, for the log and never for the answer: the reason; the access and how the nearest scope
-    /// failed; the error underneath.
+    /// All that is known beyond [`credential`](Self::credential), for the log and never for the answer: the reason; the
+    /// access and how the nearest scope failed; the error underneath.
     ///
     /// ```
     /// use keygate::{Refusal, Resource};

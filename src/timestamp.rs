@@ -47,6 +47,15 @@ impl Timestamp {
             .map_err(|_| Invalid::new("timestamp", "a date and time of RFC 3339"))
     }
 
+    /// The earlier of two ends, of which none is the latest.
+    #[inline]
+    pub(crate) fn earlier(a: Option<Self>, b: Option<Self>) -> Option<Self> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// This much later; `None` past the end of `i64`.
     #[must_use]
     pub fn checked_add(self, lifetime: Lifetime) -> Option<Self> {

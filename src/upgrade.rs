@@ -43,7 +43,7 @@ impl Caller {
         let secret = [Some(record.current()), retiring]
             .into_iter()
             .flatten()
-            .find(|secret| secret.number == self.secret())?;
+            .find(|secret| secret.number == self.secret_number())?;
         let old = &secret.digest;
         if old.slot() == keys.active_slot() || presented.key() != self.credential() {
             return None;

@@ -55,7 +55,8 @@ impl Moment {
 /// nothing is written, nothing is looked up.
 ///
 /// The order is the security of it. Everything that tells about a credential is looked at only after its secret has
-/// been proved, so that an unproven text learns nothing:
+/// been proved, so that an unproven text learns nothing (but for a fault of the host's own, a record of another key or
+/// under an unknown digest key, which is *undecided* for everybody):
 ///
 /// 1. No record: the same digest work against a dummy, then *unknown*.
 /// 2. The record must be of this kind and id: a store only fetches, and is checked.
@@ -92,7 +93,8 @@ impl Moment {
 ///
 /// [`Refusal`]: *denied* with one public face, or *undecided* where the record names a digest key that the ring does
 /// not hold, is of another kind or id, or has network limits and the client's address is unknown.
-#[inline]
+// Inlined for the reason that `HeaderPolicy::present` is.
+#[inline(always)]
 pub fn verify<V: AsRef<[u8]>>(
     presented: &PresentedCredential<V>,
     record: Option<&Arc<Record>>,
@@ -100,14 +102,14 @@ pub fn verify<V: AsRef<[u8]>>(
     moment: Moment,
 ) -> Result<Verified, Refusal> {
     let Some(record) = record else {
-        work_for_nothing(presented, keys);
+        work_for_nothing(presented.text(), keys);
         return Err(presented.refuse(Reason::UnknownCredential));
     };
     check(presented, record, keys, moment).map_err(|reason| presented.refuse(reason))
 }
 
 /// Checks 2 to 7.
-#[inline]
+#[inline(always)]
 fn check<V: AsRef<[u8]>>(
     presented: &PresentedCredential<V>,
     record: &Arc<Record>,
@@ -130,7 +132,7 @@ fn check<V: AsRef<[u8]>>(
         Some(false) => return Err(Reason::Network),
         None => return Err(Reason::ClientAddressUnknown),
     }
-    let valid_until = earlier(record.validity().expires_at(), proof.ends_at);
+    let valid_until = Timestamp::earlier(record.validity().expires_at(), proof.ends_at);
     let caller = Caller::new(Arc::clone(record), proof.secret, valid_until, moment.api_keys_reach_secrets);
     Ok(match record.parent() {
         None => Verified::Caller(caller),
@@ -146,7 +148,7 @@ struct Proof {
 }
 
 /// Checks 3 and 4. A record holds one secret, and during an overlap (and until the next rotation) a retiring one.
-#[inline]
+#[inline(always)]
 fn prove(text: &[u8], record: &Record, keys: &DigestKeys, now: Timestamp) -> Result<Proof, Reason> {
     let current = record.current();
     let slot = current.digest.slot();
@@ -154,6 +156,20 @@ fn prove(text: &[u8], record: &Record, keys: &DigestKeys, now: Timestamp) -> Res
     if tag.is_some_and(|tag| equal(&tag, current.digest.as_bytes())) {
         return Ok(Proof { secret: current.number, ends_at: None });
     }
+    prove_otherwise(tag, text, record, keys, now)
+}
+
+/// The same with the retiring secret, for a text whose tag is not the current one's.
+#[cold]
+#[inline(never)]
+fn prove_otherwise(
+    tag: Option<[u8; 32]>,
+    text: &[u8],
+    record: &Record,
+    keys: &DigestKeys,
+    now: Timestamp,
+) -> Result<Proof, Reason> {
+    let slot = record.current().digest.slot();
     // A text that was not compared with every secret is not a wrong one.
     let unknown_key = |slot| Reason::UnknownDigestKey { slot };
     let otherwise = if tag.is_none() { unknown_key(slot) } else { Reason::WrongSecret };
@@ -178,26 +194,17 @@ fn prove(text: &[u8], record: &Record, keys: &DigestKeys, now: Timestamp) -> Res
 
 /// The digest work of a credential that exists, for one that does not.
 #[inline(never)]
-fn work_for_nothing<V: AsRef<[u8]>>(presented: &PresentedCredential<V>, keys: &DigestKeys) {
+fn work_for_nothing(text: &[u8], keys: &DigestKeys) {
     const NOBODY: [u8; 32] = [0; 32];
-    let tag = keys.mac(keys.active_slot(), presented.text());
+    let tag = keys.mac(keys.active_slot(), text);
     black_box(tag.is_some_and(|tag| equal(&tag, &NOBODY)));
 }
 
 /// Whether the client may call from where it is; `None` where that is not known.
-#[inline]
+#[inline(always)]
 fn in_networks(record: &Record, moment: Moment) -> Option<bool> {
-    if record.networks().is_empty() {
-        return Some(true);
-    }
-    moment.client.map(|client| record.networks().iter().any(|network| network.contains(client)))
-}
-
-fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, other) => one.or(other),
-    }
+    let Some(networks) = record.networks() else { return Some(true) };
+    moment.client.map(|client| networks.iter().any(|network| network.contains(client)))
 }
 
 /// A proved credential: a caller, or one that still needs the record of the account that minted it.
@@ -214,10 +221,14 @@ pub enum Verified {
 impl Verified {
     /// The caller, with the parent from this lookup where one is needed: one expression, and no arm to forget.
     ///
+    /// For records in memory. `None` from the lookup says that there is no such account, which is a denial; where the
+    /// lookup itself can fail, match on [`NeedsParent`] and use [`finish`](NeedsParent::finish), so that an outage
+    /// stays *undecided*.
+    ///
     /// # Errors
     ///
     /// As [`NeedsParent::finish`].
-    #[inline]
+    #[inline(always)]
     pub fn with_parent<'r>(
         self,
         lookup: impl FnOnce(&CredentialKey) -> Option<&'r Arc<Record>>,
@@ -286,7 +297,7 @@ impl NeedsParent {
             State::Disabled => ParentFault::Disabled,
             State::Expired => ParentFault::Expired,
             State::NotYetValid => ParentFault::NotYetValid,
-            State::Active if account.generation() != minted.mint_generation => ParentFault::Generation,
+            State::Active if account.mint_generation() != minted.mint_generation => ParentFault::Generation,
             State::Active => match in_networks(parent, self.moment) {
                 Some(true) => return Ok(()),
                 Some(false) => ParentFault::Network,
@@ -296,7 +307,7 @@ impl NeedsParent {
         Err(Reason::Parent(fault))
     }
 
-    /// [`finish`](Self::finish) with the parent from this lookup.
+    /// [`finish`](Self::finish) with the parent from this lookup, which must not fail: `None` is a denial.
     ///
     /// # Errors
     ///

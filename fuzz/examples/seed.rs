@@ -74,7 +74,7 @@ fn record(kind: Kind) -> Anything<Vec<u8>> {
     let grant: Grant = match kind {
         Kind::ApiKey => ApiKeyGrant::new("u-17")?.into(),
         Kind::ServiceAccount => {
-            ServiceAccountGrant::new(rights).public_key([7; 32]).seal("web", vec![1])?.into()
+            ServiceAccountGrant::new(rights).with_public_key([7; 32]).with_sealed_key("web", vec![1])?.into()
         }
         Kind::ServiceToken => ServiceTokenGrant::new("web", rights)?.into(),
     };

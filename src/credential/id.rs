@@ -22,16 +22,16 @@ use crate::{Invalid, Kind};
 /// ```
 #[derive(Clone, Copy)]
 pub struct CredentialId {
-    length: u8,
     /// The bytes of the id and then zeros, in words: written, compared and hashed by eight bytes at a time.
     words: [[u8; 8]; 8],
+    length: u8,
 }
 
 impl CredentialId {
     const LONGEST: usize = 64;
 
     /// The id of no credential: what is left of a header value that changed under its reader.
-    pub(crate) const NOTHING: Self = Self { length: 0, words: [[0; 8]; 8] };
+    pub(crate) const NOTHING: Self = Self { words: [[0; 8]; 8], length: 0 };
 
     /// Checks the alphabet and the length of an id.
     ///
@@ -48,8 +48,33 @@ impl CredentialId {
     }
 
     /// The id in bytes whose alphabet a parser has checked; `None` if there are none or too many.
-    #[inline]
     pub(crate) fn from_checked(text: &[u8]) -> Option<Self> {
+        Some(Self::or_nothing(text)).filter(|id| id.length > 0)
+    }
+
+    /// The same, [`NOTHING`](Self::NOTHING) instead of `None`.
+    #[inline(always)]
+    pub(crate) fn or_nothing(text: &[u8]) -> Self {
+        match issued_words(text) {
+            Some([first, second]) => {
+                Self { words: [first, second, 0, 0, 0, 0, 0, 0].map(u64::to_le_bytes), length: 12 }
+            }
+            None => Self::of_any_length(text).unwrap_or(Self::NOTHING),
+        }
+    }
+
+    /// Whether it is this id.
+    #[inline(always)]
+    pub(crate) fn is(&self, text: &[u8]) -> bool {
+        let [first, second, ..] = self.words.map(u64::from_le_bytes);
+        match issued_words(text) {
+            Some([one, two]) => (first ^ one) | (second ^ two) == 0 && self.length == 12,
+            None => self.as_bytes() == text,
+        }
+    }
+
+    #[inline(never)]
+    fn of_any_length(text: &[u8]) -> Option<Self> {
         let length = u8::try_from(text.len()).ok().filter(|length| *length > 0)?;
         let mut words = [[0; 8]; 8];
         let (whole, rest) = text.as_chunks::<8>();
@@ -58,7 +83,7 @@ impl CredentialId {
             let last = rest.iter().rev().fold(0, |word: u64, byte| word.wrapping_shl(8) | u64::from(*byte));
             *words.get_mut(whole.len())? = last.to_le_bytes();
         }
-        Some(Self { length, words })
+        Some(Self { words, length })
     }
 
     /// The id as text.
@@ -77,28 +102,45 @@ impl CredentialId {
         self.words.as_flattened().get(..usize::from(self.length)).unwrap_or_default()
     }
 
-    /// The words that hold something of the id.
-    #[inline]
-    fn words(&self) -> impl Iterator<Item = u64> {
-        self.words.iter().take(usize::from(self.length.div_ceil(8))).map(|word| u64::from_le_bytes(*word))
+    /// The first two words, which hold all of most ids, and the six that a longer one needs.
+    #[inline(always)]
+    fn words(&self) -> (u64, u64, Option<[u64; 6]>) {
+        let [first, second, rest @ ..] = self.words.map(u64::from_le_bytes);
+        (first, second, (self.length > 16).then_some(rest))
     }
 }
 
+/// The words of an id that has the length of an issued one, which need no memory.
+#[inline(always)]
+fn issued_words(text: &[u8]) -> Option<[u64; 2]> {
+    let (first, rest) = text.split_first_chunk::<8>()?;
+    let second = rest.try_into().map(u32::from_le_bytes).ok()?;
+    Some([u64::from_le_bytes(*first), u64::from(second)])
+}
+
 impl PartialEq for CredentialId {
-    #[inline]
+    #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
-        // Behind the id all is zero, so equal words are equal ids.
-        self.length == other.length && self.words().eq(other.words())
+        // Behind the id all is zero, which is in no id: equal words are equal ids.
+        let ((first, second, rest), (other_first, other_second, other_rest)) = (self.words(), other.words());
+        let same_rest = match (rest, other_rest) {
+            (None, None) => true,
+            (Some(rest), Some(other)) => rest == other,
+            _ => false,
+        };
+        (first ^ other_first) | (second ^ other_second) == 0 && same_rest
     }
 }
 
 impl Eq for CredentialId {}
 
 impl Hash for CredentialId {
-    #[inline]
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.words().for_each(|word| state.write_u64(word));
-        state.write_u8(self.length);
+        let (first, second, rest) = self.words();
+        state.write_u64(first);
+        state.write_u64(second);
+        rest.into_iter().flatten().for_each(|word| state.write_u64(word));
     }
 }
 
@@ -135,6 +177,7 @@ pub struct CredentialKey {
 impl CredentialKey {
     /// A key of these two.
     #[must_use]
+    #[inline]
     pub const fn new(kind: Kind, id: CredentialId) -> Self {
         Self { kind, id }
     }

@@ -29,12 +29,15 @@ fn key(text: &str, entry: usize) -> Result<DigestKey, KeyError> {
     let (slot, rest) = text.split_once(':').ok_or(wrong("slot[:active|:guard]:base64"))?;
     let slot = slot_number(slot).ok_or(wrong("a slot of 0 to 63 before the first colon"))?;
     let (role, base64) = rest.split_once(':').unwrap_or(("", rest));
-    let bytes = BASE64.decode(base64).map_err(|_| wrong("standard base64 of 32 to 64 bytes"))?;
-    let bytes = Zeroizing::new(bytes);
+    // A buffer of ours, so that it is wiped also where the text is not base64; longer than any key.
+    let mut buffer = Zeroizing::new([0; 128]);
+    let length =
+        BASE64.decode_slice(base64, &mut *buffer).map_err(|_| wrong("standard base64 of 32 to 64 bytes"))?;
+    let bytes = buffer.get(..length).unwrap_or_default();
     match role {
-        "" if base64.len() == rest.len() => DigestKey::new(slot, &bytes),
-        "active" => DigestKey::active(slot, &bytes),
-        "guard" => DigestKey::guard_only(slot, &bytes),
+        "" if base64.len() == rest.len() => DigestKey::new(slot, bytes),
+        "active" => DigestKey::active(slot, bytes),
+        "guard" => DigestKey::guard_only(slot, bytes),
         _ => Err(wrong("active or guard between the colons")),
     }
 }

@@ -25,6 +25,8 @@ pub struct Drawn {
 impl Drawn {
     /// The text with a namespace before it, for hosts that have one. **Secret.**
     ///
+    /// The text of an imported credential stays without: servers recognise those without it only.
+    ///
     /// ```
     /// use keygate::{DigestKeys, Kind, Namespace, SystemRandom};
     ///
@@ -35,6 +37,9 @@ impl Drawn {
     #[must_use]
     pub fn text_in(&self, namespace: &Namespace) -> Secret {
         let (label, bare) = (namespace.as_str(), self.text.expose());
+        if !self.key.id.is_issued() {
+            return Secret::new(bare.to_owned());
+        }
         let mut text = String::with_capacity(label.len().saturating_add(bare.len()).saturating_add(1));
         text.push_str(label);
         text.push('_');

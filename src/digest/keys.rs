@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::mac::MacKey;
+use super::mac::{MacKey, equal_guards};
 use super::{Digest, config};
 use crate::credential::{GUARDED_LENGTH, letter_of, slot_of};
 use crate::{PresentedCredential, RandomError, RandomSource, Reason, Refusal, Secret, SystemRandom};
@@ -63,13 +62,19 @@ impl DigestKey {
     }
 
     /// What is left of a key whose digests are all upgraded while texts with its guard are still out there: the
-    /// derived guard key, as [`DigestKeys::guard_only_text`] prints it. It verifies nothing.
+    /// derived guard key of exactly 32 bytes, as [`DigestKeys::guard_only_text`] prints it. It verifies nothing.
+    ///
+    /// It is another key than the one that it was derived from: under a digest key that was merely called guard only,
+    /// every genuine text of its slot would be refused as made up.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new), also where there are more than 32 bytes.
     pub fn guard_only(slot: u8, bytes: &[u8]) -> Result<Self, KeyError> {
         check(slot, bytes)?;
+        if bytes.len() > 32 {
+            return Err(KeyError::GuardTooLong { slot, found: bytes.len() });
+        }
         Ok(Self {
             slot,
             active: false,
@@ -178,7 +183,8 @@ impl DigestKeys {
 
     /// A ring from configuration text: `key *("," key)`, `key = slot [ ":active" / ":guard" ] ":" base64`.
     ///
-    /// White space around a key is ignored; the base64 is the standard alphabet, its padding may be left out.
+    /// White space around a key is ignored; the base64 is the standard alphabet, its padding may be left out. What
+    /// stands behind `:guard:` is the derived key that [`guard_only_text`](Self::guard_only_text) prints.
     ///
     /// # Errors
     ///
@@ -250,7 +256,7 @@ impl DigestKeys {
         let Some(key) = self.key(slot) else {
             return Err(presented.refuse(Reason::UnknownGuardKey { slot }));
         };
-        if key.guard(guarded).ct_eq(guard).into() {
+        if equal_guards(&key.guard(guarded), guard) {
             Ok(())
         } else {
             Err(presented.refuse(Reason::WrongGuard))
@@ -282,12 +288,12 @@ impl DigestKeys {
     }
 
     /// The MAC of a text under the key of this slot, if the ring holds it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn mac(&self, slot: u8, text: &[u8]) -> Option<[u8; 32]> {
         Some(self.key(slot)?.digest.as_ref()?.mac(text))
     }
 
-    #[inline]
+    #[inline(always)]
     fn key(&self, slot: u8) -> Option<&DigestKey> {
         self.0.slots.get(usize::from(slot))?.as_deref()
     }
@@ -328,6 +334,14 @@ pub enum KeyError {
     /// More than 64 bytes, which HMAC would hash first.
     #[error("the key in slot {slot} has {found} bytes, more than 64")]
     TooLong {
+        /// Of which key.
+        slot: u8,
+        /// How many bytes there are.
+        found: usize,
+    },
+    /// A guard-only key of more than 32 bytes: not one that was derived.
+    #[error("the guard-only key in slot {slot} has {found} bytes: it is not a derived one, which has 32")]
+    GuardTooLong {
         /// Of which key.
         slot: u8,
         /// How many bytes there are.

@@ -30,7 +30,7 @@ impl RecordBuilder {
                 revocation: None,
                 retiring: None,
                 parent: None,
-                networks: Box::default(),
+                networks: None,
                 version: 0,
             },
         }
@@ -91,9 +91,16 @@ impl RecordBuilder {
         self
     }
 
-    /// From where it may be used: at most 64 networks; of none, from everywhere.
+    /// From where it may be used: 1 to 64 networks. An empty list is an error and not *everywhere*, so that a list
+    /// that was filtered down to nothing lifts no limit.
     pub fn networks(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
-        self.record.networks = networks.into_iter().collect();
+        self.record.networks = Some(networks.into_iter().collect());
+        self
+    }
+
+    /// It may be used from everywhere, as a new record may.
+    pub fn everywhere(mut self) -> Self {
+        self.record.networks = None;
         self
     }
 
@@ -126,11 +133,16 @@ impl RecordBuilder {
             check_text("reason", &revocation.reason, "1 to 200 characters, no control characters", 1..=200)?;
         }
         check_metadata(&record.about.metadata)?;
-        if record.networks.len() > 64 {
-            return Err(Invalid::new("networks", "at most 64"));
+        if record.networks.as_ref().is_some_and(|networks| !(1..=64).contains(&networks.len())) {
+            return Err(Invalid::new("networks", "1 to 64"));
         }
         if record.grant.owner() != record.about.owner {
             return Err(Invalid::new("grant", "a grant of the same kind and owner"));
+        }
+        if record.current.number == 0
+            || record.retiring.as_ref().is_some_and(|retiring| retiring.secret.number == 0)
+        {
+            return Err(Invalid::new("secret number", "1 or more"));
         }
         if record.retiring.as_ref().is_some_and(|retiring| retiring.secret.number == record.current.number) {
             return Err(Invalid::new("retiring", "a secret of another number than the current one"));
@@ -166,6 +178,11 @@ fn check_metadata(metadata: &[(Box<str>, Box<str>)]) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// Separators of lines and paragraphs, and what changes the direction of text (Unicode TR9).
+const fn is_layout(character: char) -> bool {
+    matches!(character, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 type Lengths = std::ops::RangeInclusive<usize>;
 
 fn check_text(
@@ -193,8 +210,8 @@ fn check(argument: &'static str, text: &str, expected: &'static str, fits: bool)
     if !fits {
         return Err(invalid);
     }
-    // A name in a log must not begin a line of its own.
-    match text.char_indices().find(|(_, character)| character.is_control()) {
+    // A name in a log must not begin a line of its own, nor turn the rest of its line around.
+    match text.char_indices().find(|(_, character)| character.is_control() || is_layout(*character)) {
         Some((position, _)) => Err(invalid.at(position)),
         None => Ok(()),
     }

@@ -125,8 +125,8 @@ struct Wire<'a> {
     retiring: Option<Object<WireRetiring<'a>>>,
     #[serde(borrow, deserialize_with = "present")]
     parent: Option<Object<WireParent<'a>>>,
-    #[serde(borrow)]
-    networks: Vec<Text<'a>>,
+    #[serde(borrow, deserialize_with = "present")]
+    networks: Option<Vec<Text<'a>>>,
     version: u64,
     #[serde(borrow)]
     grant: WireGrant<'a>,
@@ -266,7 +266,9 @@ impl<'a> From<&'a Record> for Wire<'a> {
                 let account = parent.account.as_str().into();
                 Object(WireParent { account, mint_generation: parent.mint_generation })
             }),
-            networks: record.networks.iter().map(|network| network.to_string().into()).collect(),
+            networks: record
+                .networks()
+                .map(|networks| networks.iter().map(|network| network.to_string().into()).collect()),
             version: record.version,
             grant: WireGrant::from(&record.grant),
         }
@@ -293,18 +295,18 @@ impl<'a> From<&'a Grant> for WireGrant<'a> {
             Grant::ServiceAccount(account) => Self::ServiceAccount(Object(WireServiceAccount {
                 organization: organization(account.rights()),
                 scopes: texts(account.rights()),
-                public_key: account.key().map(|key| STANDARD.encode(key).into()),
+                public_key: account.public_key().map(|key| STANDARD.encode(key).into()),
                 sealed_keys: account
                     .sealed_keys()
                     .map(|(project, sealed)| (project.as_str().into(), STANDARD.encode(sealed).into()))
                     .collect(),
-                mint_generation: account.generation(),
+                mint_generation: account.mint_generation(),
             })),
             Grant::ServiceToken(token) => Self::ServiceToken(Object(WireServiceToken {
                 organization: organization(token.rights()),
                 project: token.project().as_str().into(),
                 scopes: texts(token.rights()),
-                client_box: token.sealed().map(|sealed| STANDARD.encode(sealed).into()),
+                client_box: token.client_box().map(|sealed| STANDARD.encode(sealed).into()),
             })),
         }
     }
@@ -317,7 +319,6 @@ impl Wire<'_> {
             self.expires_at.map(Timestamp::from_unix),
         )?;
         let current = self.current.0.read()?;
-        let networks = self.networks.iter().map(|network| Network::parse(network));
         let mut builder = RecordBuilder::new(
             CredentialId::parse(&self.id)?,
             self.grant.read()?,
@@ -328,8 +329,11 @@ impl Wire<'_> {
         .metadata(self.metadata.iter().map(|(key, value)| (&**key, &**value)))
         .validity(validity)
         .disabled(self.disabled)
-        .networks(networks.collect::<Result<Vec<_>, _>>()?)
         .version(self.version);
+        if let Some(networks) = &self.networks {
+            let networks = networks.iter().map(|network| network_as_written(network));
+            builder = builder.networks(networks.collect::<Result<Vec<_>, _>>()?);
+        }
         if let Some(name) = &self.name {
             builder = builder.name(name);
         }
@@ -368,26 +372,34 @@ impl WireGrant<'_> {
             Self::ApiKey(Object(key)) => ApiKeyGrant::new(&key.user).map(Grant::from),
             Self::ServiceAccount(Object(wire)) => {
                 let mut account = ServiceAccountGrant::new(rights(&wire.organization, &wire.scopes)?)
-                    .mint_generation(wire.mint_generation);
+                    .with_mint_generation(wire.mint_generation);
                 if let Some(key) = &wire.public_key {
                     let key = bytes("public key", key)?;
                     let key = key.try_into().map_err(|_| Invalid::new("public key", "32 bytes"))?;
-                    account = account.public_key(key);
+                    account = account.with_public_key(key);
                 }
                 for (project, sealed) in &wire.sealed_keys {
-                    account = account.seal(project, bytes("sealed key", sealed)?)?;
+                    account = account.with_sealed_key(project, bytes("sealed key", sealed)?)?;
                 }
                 Ok(account.into())
             }
             Self::ServiceToken(Object(wire)) => {
                 let token = ServiceTokenGrant::new(&wire.project, rights(&wire.organization, &wire.scopes)?)?;
                 match &wire.client_box {
-                    Some(sealed) => token.client_box(bytes("client box", sealed)?).map(Grant::from),
+                    Some(sealed) => token.with_client_box(bytes("client box", sealed)?).map(Grant::from),
                     None => Ok(token.into()),
                 }
             }
         }
     }
+}
+
+/// In the one spelling that is written: bits behind the length are not a network's, and may be damage.
+fn network_as_written(text: &str) -> Result<Network, Invalid> {
+    Network::parse(text)
+        .ok()
+        .filter(|network| network.to_string() == text)
+        .ok_or(Invalid::new("network", "a network as it is printed"))
 }
 
 fn bytes(argument: &'static str, base64: &str) -> Result<Vec<u8>, Invalid> {

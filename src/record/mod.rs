@@ -50,7 +50,7 @@ pub struct Record {
     revocation: Option<Box<Revocation>>,
     retiring: Option<Box<Retiring>>,
     parent: Option<Box<Parent>>,
-    networks: Box<[Network]>,
+    networks: Option<Box<[Network]>>,
     version: u64,
     about: Box<About>,
 }
@@ -80,6 +80,7 @@ pub enum Grant {
 impl Grant {
     /// The kind that this is the grant of.
     #[must_use]
+    #[inline]
     pub const fn kind(&self) -> Kind {
         match self {
             Self::ApiKey(_) => Kind::ApiKey,
@@ -172,6 +173,7 @@ impl Record {
 
     /// Kind and id.
     #[must_use]
+    #[inline(always)]
     pub const fn key(&self) -> CredentialKey {
         CredentialKey::new(self.grant.kind(), self.id)
     }
@@ -251,10 +253,11 @@ impl Record {
         self.parent.as_deref()
     }
 
-    /// From where it may be used; from everywhere where there are none.
+    /// From where it may be used; `None`: from everywhere.
     #[must_use]
-    pub const fn networks(&self) -> &[Network] {
-        &self.networks
+    #[inline]
+    pub fn networks(&self) -> Option<&[Network]> {
+        self.networks.as_deref()
     }
 
     /// The version that a compare-and-swap update has seen.

@@ -13,7 +13,7 @@ use crate::{Invalid, ProjectId, Rights};
 /// use keygate::{Rights, ServiceAccountGrant};
 ///
 /// let rights = Rights::new("acme", ["read@/".parse()?, "*@web/prod:/**".parse()?])?;
-/// let grant = ServiceAccountGrant::new(rights).public_key([7; 32]).seal("web", vec![1, 2, 3])?;
+/// let grant = ServiceAccountGrant::new(rights).with_public_key([7; 32]).with_sealed_key("web", vec![1, 2, 3])?;
 /// assert_eq!(grant.sealed_key("web"), Some(&[1, 2, 3][..]));
 /// # Ok::<(), keygate::Invalid>(())
 /// ```
@@ -40,7 +40,7 @@ impl ServiceAccountGrant {
 
     /// The account's public key: 32 bytes (X25519, RFC 7748).
     #[must_use]
-    pub fn public_key(mut self, key: [u8; 32]) -> Self {
+    pub fn with_public_key(mut self, key: [u8; 32]) -> Self {
         self.keys.public = Some(key);
         self
     }
@@ -51,7 +51,7 @@ impl ServiceAccountGrant {
     ///
     /// [`Invalid`] where the project's id is irregular or given before, the box is empty or longer, or there are
     /// more than 256.
-    pub fn seal(mut self, project: &str, sealed: impl Into<Box<[u8]>>) -> Result<Self, Invalid> {
+    pub fn with_sealed_key(mut self, project: &str, sealed: impl Into<Box<[u8]>>) -> Result<Self, Invalid> {
         let (project, sealed) = (ProjectId::parse(project)?, sealed.into());
         if !(1..=1_024).contains(&sealed.len()) {
             return Err(Invalid::new("sealed key", "1 to 1024 bytes"));
@@ -68,7 +68,7 @@ impl ServiceAccountGrant {
 
     /// The counter that a rotation after a leak raises: what was minted under another value is denied.
     #[must_use]
-    pub fn mint_generation(self, generation: u64) -> Self {
+    pub fn with_mint_generation(self, generation: u64) -> Self {
         Self { mint_generation: generation, ..self }
     }
 
@@ -80,7 +80,7 @@ impl ServiceAccountGrant {
 
     /// The account's public key, if it has one.
     #[must_use]
-    pub const fn key(&self) -> Option<&[u8; 32]> {
+    pub fn public_key(&self) -> Option<&[u8; 32]> {
         self.keys.public.as_ref()
     }
 
@@ -97,7 +97,7 @@ impl ServiceAccountGrant {
 
     /// The mint generation of now.
     #[must_use]
-    pub const fn generation(&self) -> u64 {
+    pub const fn mint_generation(&self) -> u64 {
         self.mint_generation
     }
 }

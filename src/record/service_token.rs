@@ -50,7 +50,7 @@ impl ServiceTokenGrant {
     /// # Errors
     ///
     /// [`Invalid`] where the box is empty or longer.
-    pub fn client_box(self, sealed: impl Into<Box<[u8]>>) -> Result<Self, Invalid> {
+    pub fn with_client_box(self, sealed: impl Into<Box<[u8]>>) -> Result<Self, Invalid> {
         let sealed = sealed.into();
         if !(1..=4_096).contains(&sealed.len()) {
             return Err(Invalid::new("client box", "1 to 4096 bytes"));
@@ -72,7 +72,7 @@ impl ServiceTokenGrant {
 
     /// The box for its client, if it has one.
     #[must_use]
-    pub fn sealed(&self) -> Option<&[u8]> {
+    pub fn client_box(&self) -> Option<&[u8]> {
         self.client_box.as_deref()
     }
 }

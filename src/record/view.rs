@@ -35,10 +35,11 @@ impl Serialize for RecordView<'_> {
         let scopes = record.grant().rights().map(|rights| rights.scopes());
         let scopes: Option<Vec<&str>> =
             scopes.map(|scopes| scopes.iter().map(|scope| scope.as_str()).collect());
-        let networks: Vec<String> = record.networks().iter().map(ToString::to_string).collect();
+        let networks: Option<Vec<String>> =
+            record.networks().map(|networks| networks.iter().map(ToString::to_string).collect());
         let metadata: std::collections::BTreeMap<&str, &str> = record.metadata().collect();
         let generation = match record.grant() {
-            Grant::ServiceAccount(account) => Some(account.generation()),
+            Grant::ServiceAccount(account) => Some(account.mint_generation()),
             Grant::ApiKey(_) | Grant::ServiceToken(_) => None,
         };
 

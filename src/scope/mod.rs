@@ -18,7 +18,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use self::containment::Budget;
-use self::path::Shape;
+use self::path::{Shape, same};
 use crate::Invalid;
 
 /// Actions on a target: what a credential permits.
@@ -214,20 +214,20 @@ impl Scope {
     }
 
     /// By bytes, which need no look at where characters begin.
-    #[inline]
+    #[inline(always)]
     fn part_covers(&self, span: Span, wanted: &str) -> bool {
         let own =
             self.text.as_bytes().get(usize::from(span.start)..usize::from(span.end)).unwrap_or_default();
-        own == wanted.as_bytes() || own == ANY.as_bytes()
+        same(own, wanted.as_bytes()) || own == ANY.as_bytes()
     }
 
-    #[inline]
+    #[inline(always)]
     fn pattern_at(&self, start: u8, shape: Shape) -> Pattern<'_> {
         Pattern::compiled(self.text.get(usize::from(start)..).unwrap_or_default(), shape)
     }
 
     /// Which part of the scope, the first in order, does not permit this; the organization was judged before.
-    #[inline]
+    #[inline(always)]
     fn failing(&self, action: Action, target: &Target<'_>) -> Option<Part> {
         let failing = match (self.reach, target) {
             (Reach::Organization, Target::Organization { .. }) => None,

@@ -42,6 +42,12 @@ impl<'a> SecretPath<'a> {
         if is_plain(path) { Ok(Self(path)) } else { Self::parse_segments(path) }
     }
 
+    /// A path that is regular at a glance.
+    #[inline(always)]
+    pub(super) fn plain(path: &'a str) -> Option<Self> {
+        is_plain(path).then_some(Self(path))
+    }
+
     #[cold]
     fn parse_segments(path: &'a str) -> Result<Self, Invalid> {
         const ARGUMENT: &str = "path";
@@ -236,7 +242,7 @@ fn check(
 
 /// Whether a path is regular at a glance, as most are: short, below the root, and no segment begins with a dot. Where
 /// this says no, the segments one by one decide, and say why.
-#[inline]
+#[inline(always)]
 fn is_plain(path: &str) -> bool {
     // Of 128 bytes no segment is too long, and there are not too many.
     const SHORT: usize = 2 * MOST_SEGMENTS;
@@ -244,22 +250,38 @@ fn is_plain(path: &str) -> bool {
     if bytes.len() > SHORT || bytes.first() != Some(&b'/') || bytes.last() == Some(&b'/') {
         return false;
     }
-    let mut before = b'a';
-    bytes.iter().all(|&byte| {
-        // '.' and '/' are neighbours: 0x2E and 0x2F.
-        let regular = Alphabet::PATH.contains(byte) & !((before == b'/') & (byte | 1 == b'/'));
-        before = byte;
-        regular
-    })
+    let (mut regular, mut before) = (true, 1);
+    for byte in bytes {
+        // '/' is 0x2F and '.' its neighbour 0x2E: 0 and 1 here.
+        let from_slash = *byte ^ b'/';
+        regular &= Alphabet::PATH.contains(*byte) & (before | (from_slash >> 1) != 0);
+        before = from_slash;
+    }
+    regular
 }
 
 /// Whether the path is the folder before `/**`, or anything below it.
-#[inline]
+#[inline(always)]
 fn is_below(path: &str, subtree: &str) -> bool {
     let folder = subtree.as_bytes().get(..subtree.len().saturating_sub(ANY_DEPTH.len())).unwrap_or_default();
-    match path.as_bytes().strip_prefix(folder) {
-        Some(rest) => matches!(rest.first(), None | Some(b'/')),
+    match path.as_bytes().split_at_checked(folder.len()) {
+        Some((beginning, rest)) => matches!(rest.first(), None | Some(b'/')) && same(beginning, folder),
         None => false,
+    }
+}
+
+/// Whether two texts are the same. Most parts of scopes are short, and for those a call of `memcmp` is most of the work.
+#[inline(always)]
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.first_chunk::<4>(), b.first_chunk::<4>(), a.last_chunk::<4>(), b.last_chunk::<4>()) {
+        (Some(a_first), Some(b_first), Some(a_last), Some(b_last)) if a.len() <= 8 => {
+            (a_first == b_first) & (a_last == b_last)
+        }
+        (None, ..) => a.iter().zip(b).all(|(a, b)| a == b),
+        _ => a == b,
     }
 }
 

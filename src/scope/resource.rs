@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Action, SecretPath};
 use crate::Refusal;
-use crate::owner::check_id;
+use crate::owner::{check_id, is_id};
 
 /// What a request wants to reach.
 ///
@@ -45,17 +45,17 @@ impl<'a> Resource<'a> {
     ///
     /// A [`Refusal`]: a bad request where the project or environment is not 1–64 of `A-Z a-z 0-9 - _` or the path is
     /// not a [`SecretPath`]; undecided where the organization is not an id, because the host's own data said it.
+    #[inline(always)]
     pub fn secrets(
         organization: &'a str,
         project: &'a str,
         environment: &'a str,
         path: &'a str,
     ) -> Result<Self, Refusal> {
-        let path = check_id("project", project)
-            .and_then(|()| check_id("environment", environment))
-            .and_then(|()| SecretPath::parse(path))
-            .map_err(Refusal::irregular_resource)?;
-        check_organization(organization)?;
+        let path = match SecretPath::plain(path) {
+            Some(path) if is_id(project) && is_id(environment) && is_id(organization) => path,
+            _ => check_secrets(organization, project, environment, path)?,
+        };
         Ok(Self(Target::Secrets { organization, project, environment, path }))
     }
 
@@ -121,6 +121,23 @@ impl Target<'_> {
             | Self::Secrets { organization, .. } => Some(organization),
         }
     }
+}
+
+/// The parts of secrets one by one: what is wrong with the first that is irregular.
+#[cold]
+#[inline(never)]
+fn check_secrets<'a>(
+    organization: &str,
+    project: &str,
+    environment: &str,
+    path: &'a str,
+) -> Result<SecretPath<'a>, Refusal> {
+    let path = check_id("project", project)
+        .and_then(|()| check_id("environment", environment))
+        .and_then(|()| SecretPath::parse(path))
+        .map_err(Refusal::irregular_resource)?;
+    check_organization(organization)?;
+    Ok(path)
 }
 
 fn check_organization(organization: &str) -> Result<(), Refusal> {

@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::containment::Budget;
+use super::path::same;
 use super::{Action, Containment, Resource, Scope, Target};
 use crate::{Invalid, OrganizationId};
 
@@ -84,7 +85,9 @@ impl Rights {
     #[inline]
     pub fn permit(&self, action: Action, resource: &Resource<'_>) -> Result<&Scope, NotPermitted<'_>> {
         let target = resource.target();
-        if target.organization() == Some(self.organization.as_str())
+        if target
+            .organization()
+            .is_some_and(|wanted| same(wanted.as_bytes(), self.organization.as_str().as_bytes()))
             && let Some(scope) = self.scopes.iter().find(|scope| scope.failing(action, target).is_none())
         {
             return Ok(scope);

@@ -328,8 +328,8 @@ fn nothing_prints_what_is_sealed() {
     let sealed: Vec<u8> = (100..148).collect();
     canary.secret("a sealed box", &sealed);
     let rights = || keygate::Rights::new("acme", []).unwrap();
-    let account = ServiceAccountGrant::new(rights()).seal("web", sealed.clone()).unwrap();
-    let token = ServiceTokenGrant::new("web", rights()).unwrap().client_box(sealed.clone()).unwrap();
+    let account = ServiceAccountGrant::new(rights()).with_sealed_key("web", sealed.clone()).unwrap();
+    let token = ServiceTokenGrant::new("web", rights()).unwrap().with_client_box(sealed.clone()).unwrap();
     canary.debug(&account);
     canary.debug(&token);
     for grant in [Grant::from(account), Grant::from(token)] {

@@ -474,7 +474,7 @@ fn a_rotation_for_a_leak_ends_what_was_minted() {
     let (token, child) = issue(&keys, Kind::ServiceToken, &source);
     let child = built(child.parent(Parent { account: stolen.key().id, mint_generation: 0 }));
     let drawn = keys.redraw(stolen.key(), &source).unwrap();
-    let next = ServiceAccountGrant::new(rights("acme", &["*@web/prod:/**"])).mint_generation(1);
+    let next = ServiceAccountGrant::new(rights("acme", &["*@web/prod:/**"])).with_mint_generation(1);
     let rotated = built(account.grant(next).current(StoredSecret { number: 2, digest: drawn.digest }));
     let verified = verify(&token, Some(&child), &keys, Moment::at(NOW)).unwrap();
     assert_eq!(code(verified.with_parent(|_| Some(&rotated))), "parent_generation");

@@ -19,6 +19,7 @@ mod examples;
 mod header;
 mod leaks;
 mod lessons;
+mod network;
 mod record;
 mod refusal;
 mod scope;

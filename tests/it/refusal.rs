@@ -235,7 +235,7 @@ fn by_parents(policy: &HeaderPolicy) -> Vec<Refusal> {
             .validity(Validity::until(now_and(9)))
             .parent(Parent { account: access_key.key().id, mint_generation: 0 });
     let child = built(child);
-    let next = ServiceAccountGrant::new(Rights::new("acme", []).unwrap()).mint_generation(1);
+    let next = ServiceAccountGrant::new(Rights::new("acme", []).unwrap()).with_mint_generation(1);
     let future = Validity::new(Some(now_and(1)), None).unwrap();
     let accounts = [
         None,

@@ -126,8 +126,8 @@ fn every_combination_is_judged_in_the_order_of_the_checks() {
             {
                 let networks =
                     ["10.0.0.0/8", "2001:db8::/32"].map(|network| Network::parse(network).unwrap());
-                let networks = networks.into_iter().filter(|_| limited);
-                let record = built(edit(builder.clone()).retiring(retiring.map(kept)).networks(networks));
+                let edited = edit(builder.clone()).retiring(retiring.map(kept));
+                let record = built(if limited { edited.networks(networks) } else { edited });
                 let mut moment = Moment::at(NOW);
                 if let Some(client) = client {
                     moment = moment.client(client.into());
@@ -170,7 +170,7 @@ fn judged(
 ) {
     match (found, expected) {
         (Ok(Verified::Caller(caller)), Ok(number)) => {
-            assert_eq!((caller.credential(), caller.secret()), (key, number), "{case}");
+            assert_eq!((caller.credential(), caller.secret_number()), (key, number), "{case}");
         }
         (Err(refusal), Err(code)) => {
             assert_eq!(refusal.reason().code(), code, "{case}");

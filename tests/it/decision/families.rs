@@ -49,7 +49,7 @@ impl Family {
 }
 
 fn holding(scopes: &[&str], generation: u64) -> ServiceAccountGrant {
-    ServiceAccountGrant::new(rights("acme", scopes)).mint_generation(generation)
+    ServiceAccountGrant::new(rights("acme", scopes)).with_mint_generation(generation)
 }
 
 fn rights(organization: &str, scopes: &[&str]) -> Rights {
@@ -117,7 +117,7 @@ fn a_parent_that_is_not_the_parent_is_a_failure() {
         let other = Record::builder(id, grant(kind), digest(), NOW).validity(Validity::until(END));
         undecided(family.under(other, now), "record_mismatch");
     }
-    let elsewhere = ServiceAccountGrant::new(rights("other", &["*@web/prod:/**"])).mint_generation(1);
+    let elsewhere = ServiceAccountGrant::new(rights("other", &["*@web/prod:/**"])).with_mint_generation(1);
     undecided(family.under(Record::builder(id, elsewhere.clone(), digest(), NOW), now), "record_mismatch");
     // Neither does its state decide then.
     undecided(
@@ -266,7 +266,7 @@ fn a_child_is_permitted_what_both_are() {
         let (own, account) = (scopes(&["web"]), scopes(&["web", "*", "billing"]));
         let child = family.child.clone().grant(ServiceTokenGrant::new("web", own.clone()).unwrap());
         let parent =
-            family.account.clone().grant(ServiceAccountGrant::new(account.clone()).mint_generation(1));
+            family.account.clone().grant(ServiceAccountGrant::new(account.clone()).with_mint_generation(1));
         let caller = family.proved(child, Moment::at(NOW)).finish(Some(&built(parent))).unwrap();
         for (environment, path) in
             [("prod", "/"), ("dev", "/app"), ("prod", "/app/db"), ("dev", "/x/db"), ("prod", "/x")]
@@ -318,7 +318,7 @@ fn what_a_thief_minted_dies_with_the_rotation() {
     let mint = |minter: &Record| {
         let keygate::Grant::ServiceAccount(grant) = minter.grant() else { panic!("accounts mint") };
         let (token, child) = issue(&keys, Kind::ServiceToken, &source);
-        let parent = Parent { account: minter.key().id, mint_generation: grant.generation() };
+        let parent = Parent { account: minter.key().id, mint_generation: grant.mint_generation() };
         (token, built(child.parent(parent).validity(Validity::until(now_and(9_999)))))
     };
     let alive = |(token, child): &(PresentedCredential<String>, Arc<Record>), account: &Arc<Record>, now| {
@@ -354,8 +354,8 @@ fn what_a_thief_minted_dies_with_the_rotation() {
         assert_eq!(refusal.reason().code(), "wrong_secret");
     }
     // By which secret a caller was proved is what a minter asks the fresh record about.
-    assert_ne!(thief.secret(), rotated.current().number);
-    assert_eq!(caller(&new_key, &rotated, &keys).secret(), rotated.current().number);
+    assert_ne!(thief.secret_number(), rotated.current().number);
+    assert_eq!(caller(&new_key, &rotated, &keys).secret_number(), rotated.current().number);
 }
 
 /// A new account of an old name is another account: ids decide, and names are for people.

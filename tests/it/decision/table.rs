@@ -238,12 +238,6 @@ fn a_denial_says_what_was_missing() {
         "read@web/dev:/app",
     );
     by_scope(
-        &other,
-        Action::Read,
-        &format!("read on secrets web/prod:/app of other: {}", nearest("organization")),
-        "read@web/prod:/app",
-    );
-    by_scope(
         &organization,
         Action::Read,
         "read on organization acme: the level of the nearest scope, read@web/, does not fit",
@@ -251,6 +245,16 @@ fn a_denial_says_what_was_missing() {
     );
     // No scope reaches these; a bare challenge says as much.
     let bare = r#"Bearer error="insufficient_scope""#;
+    denies(
+        &account,
+        (Action::Read, &other),
+        &format!("read on secrets web/prod:/app of other: {}", nearest("organization")),
+        None,
+        Some(bare),
+    );
+    let token = calling(Kind::ServiceToken, &["read@web/prod:/app/**"]);
+    let log = "read on organization acme: no scope reaches it";
+    denies(&token, (Action::Read, &organization), log, None, Some(bare));
     denies(
         &account,
         (Action::Read, &user),

@@ -8,6 +8,8 @@
 //! * "Imported shape" is a well-formed text of other lengths than an issued one. So with a namespace, a damaged
 //!   imported text is `unknown_kind`: nothing about it tells that it was imported.
 //! * The one or two `=` at the end of an imported secret count towards its 16 to 128 characters.
+//! * A service token with an id of 40 base64url characters or more is not taken for an imported one: it may be an issued
+//!   one that lost the dot behind its id, and ids are public.
 //! * A duplicated header is a duplicate also where the other header takes precedence.
 
 use keygate::{Kind, Method};
@@ -155,7 +157,10 @@ fn credential(policy: &Policy, channel: Channel, text: &str) -> Result<Outcome, 
             let (sealed, checksum) = (format!("{named}.{}.{}", parts[1], &parts[2][..33]), &parts[2][33..]);
             is_base64url(parts[1]) && is_base64url(parts[2]) && checksum == checksum_of(&sealed)
         } else {
-            may_be_imported && is_imported_id(parts[1]) && is_imported_secret(parts[2])
+            may_be_imported
+                && is_imported_id(parts[1])
+                && is_imported_secret(parts[2])
+                && !may_be_two_parts(kind, parts[1])
         };
     if policy.namespace.is_some() && !namespaced && (issued || !well_formed) {
         return Err("unknown_kind");
@@ -186,6 +191,11 @@ fn is_token68(text: &str) -> bool {
 
 fn is_base64url(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+/// An issued token that lost its second dot: no imported token has such an id.
+fn may_be_two_parts(kind: Kind, id: &str) -> bool {
+    kind == Kind::ServiceToken && id.len() >= 40 && is_base64url(id)
 }
 
 fn is_imported_id(id: &str) -> bool {

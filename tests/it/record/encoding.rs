@@ -24,7 +24,7 @@ fn parent_and_key(pointer: &str) -> (&str, &str) {
     pointer.rsplit_once('/').unwrap()
 }
 
-const NULLABLE: [&str; 10] = [
+const NULLABLE: [&str; 11] = [
     "name",
     "created_by",
     "not_before",
@@ -32,6 +32,7 @@ const NULLABLE: [&str; 10] = [
     "revoked",
     "retiring",
     "parent",
+    "networks",
     "guard",
     "public_key",
     "client_box",

@@ -253,3 +253,18 @@ fn an_account_of_one_organization_is_refused_on_every_project_of_another() {
         assert_eq!(denied.nearest().map(Scope::level), Some(level));
     }
 }
+
+/// A full set against a full set: that most pairs differ before their first star costs nothing of the budget.
+#[test]
+fn two_hundred_and_fifty_six_rules_cover_as_many() {
+    for beginning in ["/app", "/company/division/region/application/environment"] {
+        let rules = |actions: &str, rest: &str| {
+            let rule = |n| format!("{actions}@web/prod:{beginning}/service-{n:03}/*/{rest}").parse().unwrap();
+            Rights::new("acme", (0..256).map(rule)).unwrap()
+        };
+        let (wide, narrow) = (rules("*", "**"), rules("read", "db"));
+        assert_eq!(wide.covers(&narrow), Ok(()));
+        let error = narrow.covers(&wide).unwrap_err();
+        assert_eq!((error.rule(), error.is_too_complex()), (0, false));
+    }
+}
