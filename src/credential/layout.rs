@@ -2,17 +2,14 @@
 
 use std::fmt;
 
-use super::{Kind, Methods, text};
+use super::checksum::{ISSUED_LENGTH, checksum_holds};
+use super::{Kind, Methods};
 use crate::Invalid;
 use crate::alphabet::{Alphabet, all_base64url};
 
-/// An issued credential without its namespace: kind, dot, id of 12, dot, secret part of 39.
-pub(crate) const ISSUED_LENGTH: usize = 55;
 /// Kind and dot.
 const ID_START: usize = 3;
 const ISSUED_ID_END: usize = 15;
-/// What stands before the checksum.
-pub(super) const CHECKED_LENGTH: usize = 49;
 
 /// The label that a host may put before its credentials' kind: `acme` in `acme_st.…`.
 ///
@@ -189,7 +186,7 @@ impl Layout {
     #[inline(always)]
     pub(crate) fn issued(text: &[u8]) -> Option<Self> {
         let text = text.try_into().ok()?;
-        let holds = is_issued(text) && text::checksum_holds(text);
+        let holds = is_issued(text) && checksum_holds(text);
         holds.then_some(Self { shape: Shape::Issued, id_end: 15, end: 55 })
     }
 }
@@ -330,16 +327,13 @@ impl fmt::Display for Flaw {
 
 #[cfg(test)]
 mod tests {
-    use super::CHECKED_LENGTH;
-    use crate::credential::GUARDED_LENGTH;
+    use super::{ISSUED_ID_END, ISSUED_LENGTH, Layout};
 
     #[test]
-    fn lengths_add_up() {
-        assert_eq!(CHECKED_LENGTH, GUARDED_LENGTH + 5);
-        assert_eq!(super::ISSUED_LENGTH, CHECKED_LENGTH + 6);
-        let text = b"sa.tr6AWfxqtcJI.SyFLeEOHs-EYeOVqnx-e1e3HEe-SAabcdYvXNBQ";
-        let layout = super::Layout::issued(text).expect("it is one");
-        assert_eq!(usize::from(layout.id_end), super::ISSUED_ID_END);
-        assert_eq!(usize::from(layout.end), super::ISSUED_LENGTH);
+    fn an_issued_text_has_its_lengths() {
+        let layout =
+            Layout::issued(b"sa.tr6AWfxqtcJI.SyFLeEOHs-EYeOVqnx-e1e3HEe-SAabcdYvXNBQ").expect("it is one");
+        assert_eq!(usize::from(layout.id_end), ISSUED_ID_END);
+        assert_eq!(usize::from(layout.end), ISSUED_LENGTH);
     }
 }

@@ -1,17 +1,18 @@
 //! Credentials as texts: what kinds there are, how they are named, written and read.
 
+mod checksum;
 mod id;
 mod layout;
 mod secret;
 mod text;
 
+pub(crate) use checksum::{GUARDED_LENGTH, letter_of, slot_of};
 pub use id::{CredentialId, CredentialKey};
-use layout::ISSUED_LENGTH;
 pub use layout::{Flaw, Namespace};
 pub(crate) use layout::{Layout, Prefix, Shape, prefix};
 pub use secret::Secret;
 pub use text::{CredentialText, TextError};
-pub(crate) use text::{GUARDED_LENGTH, assemble, assemble_imported, letter_of, slot_of};
+pub(crate) use text::{assemble, assemble_imported};
 
 use std::fmt;
 

@@ -6,11 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 
-use super::layout::CHECKED_LENGTH;
-use super::{CredentialId, CredentialKey, Flaw, ISSUED_LENGTH, Kind, Layout, Namespace, Secret, Shape};
-
-/// What the guard is computed over: kind, id and secret, with their dots.
-pub(crate) const GUARDED_LENGTH: usize = 44;
+use super::checksum::{GUARDED_LENGTH, checksum, slot_of};
+use super::{CredentialId, CredentialKey, Flaw, Kind, Layout, Namespace, Secret, Shape};
 
 /// The text of a credential, looked at by whoever holds it: a client, a log filter, a secret scanner, a commit hook.
 ///
@@ -186,46 +183,4 @@ pub(crate) fn assemble_imported(key: CredentialKey, secret: &[u8; 21]) -> String
     text.push('.');
     URL_SAFE_NO_PAD.encode_string(secret, &mut text);
     text
-}
-
-/// CRC-32 (IEEE), four bytes big-endian, in base64url: six characters.
-#[inline(always)]
-fn checksum(checked: &[u8]) -> [u8; 6] {
-    let checksum = crc32fast::hash(checked);
-    let letter = |shift| letter_of_bits(checksum.wrapping_shr(shift));
-    // The last letter has two bits of its own, and four that are zero.
-    [letter(26), letter(20), letter(14), letter(8), letter(2), letter_of_bits(checksum.wrapping_shl(4))]
-}
-
-/// Whether the last six characters are the checksum of the others: compared as text, since four bytes have more than
-/// one spelling in six characters, and a credential has one.
-#[inline(always)]
-pub(super) fn checksum_holds(text: &[u8; ISSUED_LENGTH]) -> bool {
-    match text.split_first_chunk::<CHECKED_LENGTH>() {
-        Some((checked, found)) => {
-            let differing =
-                checksum(checked).iter().zip(found).fold(0, |bits, (one, other)| bits | (one ^ other));
-            differing == 0
-        }
-        None => false,
-    }
-}
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/// The slot that a letter of the guard names.
-pub(crate) fn slot_of(letter: u8) -> Option<u8> {
-    ALPHABET.iter().position(|known| *known == letter).and_then(|slot| u8::try_from(slot).ok())
-}
-
-/// The letter of the last six bits.
-#[inline]
-fn letter_of_bits(bits: u32) -> u8 {
-    let [.., last] = bits.to_be_bytes();
-    ALPHABET.get(usize::from(last & 63)).copied().unwrap_or_default()
-}
-
-/// The letter that names a slot; slots are below 64, any other has none.
-pub(crate) fn letter_of(slot: u8) -> Option<u8> {
-    ALPHABET.get(usize::from(slot)).copied()
 }
