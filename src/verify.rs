@@ -105,17 +105,20 @@ pub fn verify<V: AsRef<[u8]>>(
         work_for_nothing(presented.text(), keys);
         return Err(presented.refuse(Reason::UnknownCredential));
     };
-    check(presented, record, keys, moment).map_err(|reason| presented.refuse(reason))
+    match check(presented, record, keys, moment) {
+        Ok(proof) => Ok(proof.caller(record, moment)),
+        Err(reason) => Err(presented.refuse(reason)),
+    }
 }
 
-/// Checks 2 to 7.
+/// Checks 2 to 6.
 #[inline(always)]
 fn check<V: AsRef<[u8]>>(
     presented: &PresentedCredential<V>,
     record: &Arc<Record>,
     keys: &DigestKeys,
     moment: Moment,
-) -> Result<Verified, Reason> {
+) -> Result<Proof, Reason> {
     if !presented.is_of(record.grant().kind(), record.id()) {
         return Err(Reason::RecordMismatch);
     }
@@ -132,12 +135,7 @@ fn check<V: AsRef<[u8]>>(
         Some(false) => return Err(Reason::Network),
         None => return Err(Reason::ClientAddressUnknown),
     }
-    let valid_until = Timestamp::earlier(record.validity().expires_at(), proof.ends_at);
-    let caller = Caller::new(Arc::clone(record), proof.secret, valid_until, moment.api_keys_reach_secrets);
-    Ok(match record.parent() {
-        None => Verified::Caller(caller),
-        Some(_) => Verified::NeedsParent(NeedsParent { caller, moment }),
-    })
+    Ok(proof)
 }
 
 /// Which of the record's secrets a text is.
@@ -145,6 +143,19 @@ struct Proof {
     secret: u32,
     /// Set where it is the retiring one.
     ends_at: Option<Timestamp>,
+}
+
+impl Proof {
+    /// Check 7, and the outcome.
+    #[inline(always)]
+    fn caller(self, record: &Arc<Record>, moment: Moment) -> Verified {
+        let valid_until = Timestamp::earlier(record.validity().expires_at(), self.ends_at);
+        let caller = Caller::new(Arc::clone(record), self.secret, valid_until, moment.api_keys_reach_secrets);
+        match record.parent() {
+            None => Verified::Caller(caller),
+            Some(_) => Verified::NeedsParent(NeedsParent { caller, moment }),
+        }
+    }
 }
 
 /// Checks 3 and 4. A record holds one secret, and during an overlap (and until the next rotation) a retiring one.
