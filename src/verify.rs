@@ -106,7 +106,7 @@ pub fn verify<V: AsRef<[u8]>>(
         return Err(presented.refuse(Reason::UnknownCredential));
     };
     match check(presented, record, keys, moment) {
-        Ok(proof) => Ok(proof.caller(record, moment)),
+        Ok(proof) => Ok(proof.outcome(record, moment)),
         Err(reason) => Err(presented.refuse(reason)),
     }
 }
@@ -146,9 +146,9 @@ struct Proof {
 }
 
 impl Proof {
-    /// Check 7, and the outcome.
+    /// Check 7: a caller, or one that needs its parent.
     #[inline(always)]
-    fn caller(self, record: &Arc<Record>, moment: Moment) -> Verified {
+    fn outcome(self, record: &Arc<Record>, moment: Moment) -> Verified {
         let valid_until = Timestamp::earlier(record.validity().expires_at(), self.ends_at);
         let caller = Caller::new(Arc::clone(record), self.secret, valid_until, moment.api_keys_reach_secrets);
         match record.parent() {

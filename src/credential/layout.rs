@@ -179,9 +179,7 @@ impl Layout {
             Flaw::Truncated { found: end }
         })
     }
-}
 
-impl Layout {
     /// That of an issued text without a client key, if it is one and its checksum holds.
     #[inline(always)]
     pub(crate) fn issued(text: &[u8]) -> Option<Self> {

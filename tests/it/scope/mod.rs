@@ -6,4 +6,3 @@ mod matching;
 mod model;
 mod rights;
 mod text;
-mod vectors;
