@@ -188,7 +188,8 @@ fn scene() -> Result<(Host, Vec<Request>), Any> {
     let old = issue(account(&["read@web/"])?.into(), &as_it_is)?;
     let new = keys.redraw(old.key, &SystemRandom)?;
     let rotated = |ends_at| {
-        let retiring = Retiring { secret: StoredSecret { number: 1, digest: old.digest.clone() }, ends_at };
+        let retiring =
+            Retiring { secret: StoredSecret { number: 1, digest: old.digest.clone() }, ends_at, leak: None };
         move |record: RecordBuilder| {
             record.current(StoredSecret { number: 2, digest: new.digest.clone() }).retiring(retiring.clone())
         }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::credential::Methods;
 use crate::scope::Target;
 use crate::{
-    Action, CredentialKey, Grant, Kind, Method, Owner, Part, Reason, Record, Refusal, Resource, Scope,
-    Timestamp, UserId,
+    Action, CredentialKey, Grant, Kind, Method, Owner, ParentFault, Part, Reason, Record, Refusal, Resource,
+    Scope, Timestamp, UserId,
 };
 
 /// The authenticated result: who is calling, by which credential, with which rights.
@@ -89,7 +90,8 @@ impl Caller {
     }
 
     /// Decides on one access. Pure: it does not know the time, so a caller kept past
-    /// [`valid_until`](Self::valid_until) is the host's to drop.
+    /// [`valid_until`](Self::valid_until) is the host's to drop. [`Authenticator::decide`](crate::Authenticator::decide)
+    /// knows it, and tells the observer.
     ///
     /// | caller | the user's own endpoints | organization | project | secrets | its own credential |
     /// |---|---|---|---|---|---|
@@ -124,7 +126,7 @@ impl Caller {
     pub fn decide<'a>(&'a self, action: Action, resource: &'a Resource<'a>) -> Decision<'a> {
         let permit = |scope| Permit { caller: self, action, resource, scope };
         let deny = |nearest, failed, by_parent| {
-            Decision::Deny(Deny { access: permit(None), nearest, failed, by_parent })
+            Decision::Deny(Deny { access: permit(None), why: Why::Scope { nearest, failed, by_parent } })
         };
         let never = deny(None, Part::Level, false);
         let rights = match (self.record.grant(), resource.target()) {
@@ -156,6 +158,27 @@ impl Caller {
             }
         }
         Decision::Permit(permit(Some(scope)))
+    }
+
+    /// The denial of an access by a caller whose time is over.
+    #[cold]
+    pub(crate) fn lapsed<'a>(
+        &'a self,
+        action: Action,
+        resource: &'a Resource<'a>,
+        accepted: Methods,
+        now: Timestamp,
+    ) -> Decision<'a> {
+        let is_over = |record: &Record| record.validity().expires_at().is_some_and(|end| now >= end);
+        let reason = if is_over(&self.record) {
+            Reason::Expired
+        } else if self.parent.as_deref().is_some_and(is_over) {
+            Reason::Parent(ParentFault::Expired)
+        } else {
+            Reason::RetiredSecret
+        };
+        let access = Permit { caller: self, action, resource, scope: None };
+        Decision::Deny(Deny { access, why: Why::Lapsed { reason, accepted } })
     }
 }
 
@@ -295,7 +318,7 @@ impl fmt::Display for Permit<'_> {
 #[derive(Debug)]
 #[must_use = "an access as the user is not permitted until the host settles it"]
 pub struct AsUser<'a> {
-    access: Permit<'a>,
+    pub(crate) access: Permit<'a>,
     user: &'a UserId,
 }
 
@@ -326,54 +349,97 @@ impl AsUser<'_> {
 /// Why an access is not permitted, for the host's log: the nearest scope, and which of its parts failed.
 #[derive(Debug)]
 pub struct Deny<'a> {
-    access: Permit<'a>,
-    nearest: Option<&'a Scope>,
-    failed: Part,
-    by_parent: bool,
+    pub(crate) access: Permit<'a>,
+    why: Why<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Why<'a> {
+    Scope {
+        nearest: Option<&'a Scope>,
+        failed: Part,
+        by_parent: bool,
+    },
+    /// The caller was kept past its end; only an authenticator, which has a clock, finds that.
+    Lapsed {
+        reason: Reason,
+        accepted: Methods,
+    },
 }
 
 impl<'a> Deny<'a> {
     /// The scope that came nearest, where the caller has any that could.
     #[must_use]
     pub const fn nearest(&self) -> Option<&'a Scope> {
-        self.nearest
+        match self.why {
+            Why::Scope { nearest, .. } => nearest,
+            Why::Lapsed { .. } => None,
+        }
     }
 
-    /// Which part of it failed first; [`Part::Level`] where no scope of such a caller ever reaches the resource.
+    /// Which part of it failed first; [`Part::Level`] where no scope of such a caller ever reaches the resource; `None`
+    /// where it is not for a scope that the access is denied: the caller's time is over.
     #[must_use]
-    pub const fn failed(&self) -> Part {
-        self.failed
+    pub const fn failed(&self) -> Option<Part> {
+        match self.why {
+            Why::Scope { failed, .. } => Some(failed),
+            Why::Lapsed { .. } => None,
+        }
     }
 
     /// Whether the caller's own scopes permit it, and those of the account that minted it do not.
     #[must_use]
     pub const fn by_parent(&self) -> bool {
-        self.by_parent
+        matches!(self.why, Why::Scope { by_parent: true, .. })
+    }
+
+    /// The precise reason, for the log: [`Reason::NotPermitted`]; from [`Authenticator::decide`] also what ended the
+    /// caller, which is *denied* and no longer *forbidden*.
+    ///
+    /// [`Authenticator::decide`]: crate::Authenticator::decide
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self.why {
+            Why::Scope { .. } => Reason::NotPermitted,
+            Why::Lapsed { reason, .. } => reason,
+        }
     }
 
     /// What would have been needed, as a scope text; none where no scope would help.
     #[must_use]
     pub fn missing(&self) -> Option<String> {
-        self.access.needed()
+        match self.why {
+            Why::Scope { .. } => self.access.needed(),
+            Why::Lapsed { .. } => None,
+        }
     }
 }
 
 impl fmt::Display for Deny<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whose = if self.by_parent { " of the account that minted it" } else { "" };
-        match self.nearest {
-            Some(scope) => write!(
-                f,
-                "{}: the {} of the nearest scope{whose}, {scope}, does not fit",
-                self.access, self.failed
-            ),
-            None => write!(f, "{}: no scope{whose} reaches it", self.access),
+        let access = &self.access;
+        match self.why {
+            Why::Scope { nearest, failed, by_parent } => {
+                let whose = if by_parent { " of the account that minted it" } else { "" };
+                match nearest {
+                    Some(scope) => {
+                        write!(f, "{access}: the {failed} of the nearest scope{whose}, {scope}, does not fit")
+                    }
+                    None => write!(f, "{access}: no scope{whose} reaches it"),
+                }
+            }
+            Why::Lapsed { reason, .. } => write!(f, "{access}: {reason}"),
         }
     }
 }
 
 impl From<Deny<'_>> for Refusal {
     fn from(denial: Deny<'_>) -> Self {
-        denial.access.forbid(Reason::NotPermitted, denial.to_string())
+        match denial.why {
+            Why::Scope { .. } => denial.access.forbid(Reason::NotPermitted, denial.to_string()),
+            Why::Lapsed { reason, accepted } => {
+                Self::new(reason).accepting(accepted).about(denial.access.caller.credential())
+            }
+        }
     }
 }

@@ -113,13 +113,26 @@ mod random;
 mod digest;
 mod record;
 
-// Decision: who calls, and what it permits.
+// Decision: who calls, and what it permits. No I/O and no async up to here.
 mod caller;
 mod upgrade;
 mod verify;
 
+// Stores: what a host plugs in.
+mod store;
+
+// Drivers: what a host calls.
+mod authenticator;
+mod issuer;
+mod observer;
+mod use_recorder;
+
+#[cfg(feature = "test-kit")]
+pub mod test_kit;
+
+pub use authenticator::{Authenticator, AuthenticatorBuilder, Gate};
 pub use caller::{AsUser, Caller, Decision, Deny, Permit};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use credential::{
     CredentialId, CredentialKey, CredentialText, Flaw, Kind, Method, Namespace, Secret, TextError,
 };
@@ -128,7 +141,12 @@ pub use header::{
     HeaderLine, HeaderPolicy, Precedence, Presented, PresentedAccessToken, PresentedCredential,
 };
 pub use invalid::Invalid;
+pub use issuer::{
+    Credentials, IssueError, Issued, Issuer, IssuerBuilder, Managed, NewApiKey, NewServiceAccount,
+    NewServiceToken, Overlap, Owned, Retirement,
+};
 pub use network::Network;
+pub use observer::{Counter, Counts, Event, Observer, Outcome};
 pub use owner::{OrganizationId, Owner, ProjectId, UserId};
 pub use random::{RandomError, RandomSource, SystemRandom};
 pub use record::{
@@ -140,8 +158,13 @@ pub use scope::{
     Action, Actions, Containment, Level, NotPermitted, Part, Pattern, Resource, Rights, Scope, SecretPath,
     TooWide,
 };
+pub use store::{
+    Entry, Inserted, LastUses, Lookup, MemoryStore, Peek, SlotCount, Store, StoreError, StoreErrorKind,
+    Updated, Use,
+};
 pub use timestamp::{Expiry, Lifetime, Timestamp};
 pub use upgrade::Upgrade;
+pub use use_recorder::{Flushed, UseRecorder, UseRecorderBuilder};
 pub use validity::{Leeway, Standing, Validity};
 pub use verify::{Moment, NeedsParent, Verified, verify};
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::Invalid;
 use crate::alphabet::Alphabet;
+use crate::{Invalid, Kind};
 
 /// Whom a credential belongs to: a user, an organization, or a project of an organization.
 ///
@@ -18,7 +18,7 @@ use crate::alphabet::Alphabet;
 /// assert!(Owner::user("").is_err(), "an empty owner is an error where it is written");
 /// # Ok::<(), keygate::Invalid>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a host's match on whose a credential is needs no `_` arm")]
 pub enum Owner {
     /// A user, who owns API keys.
@@ -56,6 +56,33 @@ impl Owner {
     pub fn project(organization: &str, project: &str) -> Result<Self, Invalid> {
         Ok(Self::Project(OrganizationId::parse(organization)?, ProjectId::parse(project)?))
     }
+
+    /// The kind of credential that such an owner has.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::User(_) => Kind::ApiKey,
+            Self::Organization(_) => Kind::ServiceAccount,
+            Self::Project(..) => Kind::ServiceToken,
+        }
+    }
+
+    /// Whether what `other` owns is this one's too: itself, and an organization's projects.
+    ///
+    /// ```
+    /// use keygate::Owner;
+    ///
+    /// let (acme, web) = (Owner::organization("acme")?, Owner::project("acme", "web")?);
+    /// assert!(acme.includes(&web) && acme.includes(&acme) && !web.includes(&acme));
+    /// # Ok::<(), keygate::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Organization(organization), Self::Project(of, _)) => organization == of,
+            _ => self == other,
+        }
+    }
 }
 
 impl fmt::Display for Owner {
@@ -71,7 +98,7 @@ impl fmt::Display for Owner {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $argument:literal, $check:path) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
 
         impl $name {

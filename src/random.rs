@@ -1,5 +1,7 @@
 //! Where randomness comes from: the operating system, or what a host passes.
 
+use std::sync::Arc;
+
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use thiserror::Error;
@@ -29,6 +31,12 @@ pub trait RandomSource: Send + Sync {
     ///
     /// [`RandomError`] where the source has no bytes to give; what was written to `out` is not used then.
     fn fill(&self, out: &mut [u8]) -> Result<(), RandomError>;
+}
+
+impl<R: RandomSource + ?Sized> RandomSource for Arc<R> {
+    fn fill(&self, out: &mut [u8]) -> Result<(), RandomError> {
+        (**self).fill(out)
+    }
 }
 
 /// The operating system's random source.

@@ -1,23 +1,22 @@
 //! A digest under the active key, for a record whose digest was made with an older one.
 
-use crate::digest::equal;
-use crate::{Caller, CredentialKey, Digest, DigestKeys, PresentedCredential};
+use std::sync::Arc;
 
-/// The new digest of a secret whose record still has one under an older key: for a compare-and-swap update, off the
-/// answer's path.
+use crate::digest::equal;
+use crate::{Caller, DigestKeys, PresentedCredential, Record};
+
+/// The record that a caller's is due to become: the digest of its secret is under the active key.
 ///
-/// It changes the record only: the text that its holder has keeps its guard, hence [`Digest::guard_slot`] stays.
+/// For a compare-and-swap update, off the answer's path: `store.update(upgrade.seen, &upgrade.record)`; a
+/// [`UseRecorder`](crate::UseRecorder) makes it. It changes the record only: the text that its holder has keeps its guard,
+/// hence [`Digest::guard_slot`](crate::Digest::guard_slot) stays.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Upgrade {
-    /// Which record.
-    pub key: CredentialKey,
-    /// The record's version that was seen; an update of another version is not made.
-    pub version: u64,
-    /// Which of the record's secrets.
-    pub secret: u32,
-    /// What replaces that secret's digest.
-    pub digest: Digest,
+    /// The version that the record had; of another version the update is not made.
+    pub seen: u64,
+    /// The record as it is to be, with the next version.
+    pub record: Arc<Record>,
 }
 
 impl Caller {
@@ -39,8 +38,8 @@ impl Caller {
         keys: &DigestKeys,
     ) -> Option<Upgrade> {
         let record = self.record();
-        let retiring = record.retiring().map(|retiring| &retiring.secret);
-        let secret = [Some(record.current()), retiring]
+        let (mut current, mut retiring) = (record.current().clone(), record.retiring().cloned());
+        let secret = [Some(&mut current), retiring.as_mut().map(|retiring| &mut retiring.secret)]
             .into_iter()
             .flatten()
             .find(|secret| secret.number == self.secret_number())?;
@@ -49,11 +48,12 @@ impl Caller {
             return None;
         }
         let tag = keys.mac(old.slot(), presented.text())?;
-        equal(&tag, old.as_bytes()).then(|| Upgrade {
-            key: self.credential(),
-            version: record.version(),
-            secret: secret.number,
-            digest: keys.digest(presented),
-        })
+        if !equal(&tag, old.as_bytes()) {
+            return None;
+        }
+        secret.digest = keys.digest(presented);
+        let seen = record.version();
+        let builder = record.to_builder().current(current).retiring(retiring).version(seen.checked_add(1)?);
+        Some(Upgrade { seen, record: Arc::new(builder.build().ok()?) })
     }
 }

@@ -101,19 +101,25 @@ pub fn verify<V: AsRef<[u8]>>(
     keys: &DigestKeys,
     moment: Moment,
 ) -> Result<Verified, Refusal> {
-    let Some(record) = record else {
-        work_for_nothing(presented.text(), keys);
-        return Err(presented.refuse(Reason::UnknownCredential));
-    };
+    let Some(record) = record else { return Err(refuse_unknown(presented, keys)) };
     match check(presented, record, keys, moment) {
-        Ok(proof) => Ok(proof.outcome(record, moment)),
+        Ok(proof) => Ok(proof.outcome(Arc::clone(record), moment)),
         Err(reason) => Err(presented.refuse(reason)),
     }
 }
 
+/// Check 1, of a credential that has no record.
+pub(crate) fn refuse_unknown<V: AsRef<[u8]>>(
+    presented: &PresentedCredential<V>,
+    keys: &DigestKeys,
+) -> Refusal {
+    work_for_nothing(presented.text(), keys);
+    presented.refuse(Reason::UnknownCredential)
+}
+
 /// Checks 2 to 6.
 #[inline(always)]
-fn check<V: AsRef<[u8]>>(
+pub(crate) fn check<V: AsRef<[u8]>>(
     presented: &PresentedCredential<V>,
     record: &Arc<Record>,
     keys: &DigestKeys,
@@ -139,7 +145,7 @@ fn check<V: AsRef<[u8]>>(
 }
 
 /// Which of the record's secrets a text is.
-struct Proof {
+pub(crate) struct Proof {
     secret: u32,
     /// Set where it is the retiring one.
     ends_at: Option<Timestamp>,
@@ -148,12 +154,14 @@ struct Proof {
 impl Proof {
     /// Check 7: a caller, or one that needs its parent.
     #[inline(always)]
-    fn outcome(self, record: &Arc<Record>, moment: Moment) -> Verified {
+    pub(crate) fn outcome(self, record: Arc<Record>, moment: Moment) -> Verified {
         let valid_until = Timestamp::earlier(record.validity().expires_at(), self.ends_at);
-        let caller = Caller::new(Arc::clone(record), self.secret, valid_until, moment.api_keys_reach_secrets);
-        match record.parent() {
-            None => Verified::Caller(caller),
-            Some(_) => Verified::NeedsParent(NeedsParent { caller, moment }),
+        let is_minted = record.parent().is_some();
+        let caller = Caller::new(record, self.secret, valid_until, moment.api_keys_reach_secrets);
+        if is_minted {
+            Verified::NeedsParent(NeedsParent { caller, moment })
+        } else {
+            Verified::Caller(caller)
         }
     }
 }
@@ -291,6 +299,11 @@ impl NeedsParent {
         let parent = parent.ok_or_else(|| refuse(Reason::Parent(ParentFault::Absent)))?;
         self.judge(parent).map_err(refuse)?;
         Ok(self.caller.clone().under(Arc::clone(parent)))
+    }
+
+    /// The caller to be.
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     fn judge(&self, parent: &Record) -> Result<(), Reason> {

@@ -1,5 +1,6 @@
 //! The id of a credential, and the key under which its record is kept.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -97,6 +98,12 @@ impl CredentialId {
         self.as_bytes().len() == 12 && Alphabet::BASE64URL.holds(self.as_bytes())
     }
 
+    /// Whether it has the shape of an id in the hex text style: 24 lower-case hex digits.
+    pub(crate) fn is_hex(&self) -> bool {
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        self.as_bytes().len() == 24 && self.as_bytes().iter().all(is_digit)
+    }
+
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.words.as_flattened().get(..usize::from(self.length)).unwrap_or_default()
@@ -134,6 +141,19 @@ impl PartialEq for CredentialId {
 
 impl Eq for CredentialId {}
 
+impl PartialOrd for CredentialId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for CredentialId {
+    /// By bytes, as a database compares with the collation `C`.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
 impl Hash for CredentialId {
     #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -165,7 +185,7 @@ impl fmt::Display for CredentialId {
 /// let records: HashMap<CredentialKey, Arc<Record>> = HashMap::new();
 /// # drop(records);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_structs, reason = "the key of a host's own map is these two values")]
 pub struct CredentialKey {
     /// Which of the three kinds.

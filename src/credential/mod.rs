@@ -12,7 +12,7 @@ pub use layout::{Flaw, Namespace};
 pub(crate) use layout::{Layout, Prefix, Shape, prefix};
 pub use secret::Secret;
 pub use text::{CredentialText, TextError};
-pub(crate) use text::{assemble, assemble_imported};
+pub(crate) use text::{assemble, assemble_hex, assemble_imported, hex};
 
 use std::fmt;
 
@@ -132,6 +132,10 @@ impl Methods {
 
     pub(crate) const fn contains(self, method: Method) -> bool {
         self.0 & Self::bit(method) != 0
+    }
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     pub(crate) const fn without(self, method: Method) -> Self {

@@ -165,7 +165,8 @@ pub(crate) fn assemble(
     secret: &[u8; 21],
     guard: impl FnOnce(&[u8]) -> [u8; 5],
 ) -> Secret {
-    let mut text = assemble_imported(key, secret);
+    let mut text = begin(key);
+    URL_SAFE_NO_PAD.encode_string(secret, &mut text);
     let guard = guard(text.as_bytes());
     text.extend(guard.map(char::from));
     let checksum = checksum(text.as_bytes());
@@ -174,13 +175,32 @@ pub(crate) fn assemble(
 }
 
 /// The new text of an imported credential: kind, id and secret, without guard and checksum.
-pub(crate) fn assemble_imported(key: CredentialKey, secret: &[u8; 21]) -> String {
+pub(crate) fn assemble_imported(key: CredentialKey, secret: &[u8; 21]) -> Secret {
+    let mut text = begin(key);
+    URL_SAFE_NO_PAD.encode_string(secret, &mut text);
+    Secret::new(text)
+}
+
+/// The same in the hex text style: the secret has 128 bits in 32 lower-case hex digits.
+pub(crate) fn assemble_hex(key: CredentialKey, secret: &[u8; 16]) -> Secret {
+    let mut text = begin(key);
+    text.extend(hex(secret));
+    Secret::new(text)
+}
+
+/// Lower-case hex digits, two a byte.
+pub(crate) fn hex(bytes: &[u8]) -> impl Iterator<Item = char> {
+    let digit = |bits: u8| char::from_digit(u32::from(bits), 16).unwrap_or_default();
+    bytes.iter().flat_map(move |byte| [digit(byte.wrapping_shr(4)), digit(byte & 0xf)])
+}
+
+/// Kind and id with their dots.
+fn begin(key: CredentialKey) -> String {
     // Sized once, above the longest id: a growing String would leave copies of the secret behind.
     let mut text = String::with_capacity(112);
     text.push_str(key.kind.as_str());
     text.push('.');
     text.push_str(key.id.as_str());
     text.push('.');
-    URL_SAFE_NO_PAD.encode_string(secret, &mut text);
     text
 }

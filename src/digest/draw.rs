@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::{Digest, DigestKeys};
-use crate::credential::{assemble, assemble_imported};
+use crate::credential::{assemble, assemble_hex, assemble_imported, hex};
 use crate::{CredentialId, CredentialKey, Kind, Namespace, RandomError, RandomSource, Secret};
 
 /// A new credential: the text for its holder, the rest for its record.
@@ -74,23 +74,49 @@ impl DigestKeys {
         self.redraw(CredentialKey::new(kind, id), random)
     }
 
+    /// Draws a new credential of this kind in the hex text style, `kind.<24 hex>.<32 hex>`: an id of 96 random bits and a
+    /// secret of 128, for clients that accept nothing else.
+    ///
+    /// It has no guard and no checksum, so it is treated like an imported one: an authenticator takes it only where
+    /// [imported](crate::HeaderPolicy::imported) credentials of its kind are allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomError`] where the source fails; nothing was made then.
+    pub fn draw_hex(&self, kind: Kind, random: &dyn RandomSource) -> Result<Drawn, RandomError> {
+        let mut id = [0; 12];
+        random.fill(&mut id)?;
+        let text: String = hex(&id).collect();
+        let id = CredentialId::from_checked(text.as_bytes()).ok_or(RandomError::new())?;
+        self.redraw(CredentialKey::new(kind, id), random)
+    }
+
     /// Draws a new secret for a credential that keeps its id: a rotation.
     ///
-    /// An id of another shape than issued ones stays that of an imported credential: its new text is
+    /// The id tells the text style, which stays: issued text for 12 base64url characters; the hex text style, with a
+    /// secret of 32 hex digits, for 24 hex digits. Any other is that of an imported credential: its new text is
     /// `kind.id.secret`, with a secret of 28 characters and without guard and checksum.
     ///
     /// # Errors
     ///
     /// [`RandomError`] where the source fails; nothing was made then.
     pub fn redraw(&self, key: CredentialKey, random: &dyn RandomSource) -> Result<Drawn, RandomError> {
-        let mut secret = Zeroizing::new([0; 21]);
-        random.fill(&mut *secret)?;
-        let (text, guard_slot) = if key.id.is_issued() {
-            (assemble(key, &secret, |guarded| self.guard(guarded)), Some(self.active_slot()))
+        let (text, guard_slot) = if key.id.is_hex() {
+            (assemble_hex(key, &*secret(random)?), None)
+        } else if key.id.is_issued() {
+            let text = assemble(key, &*secret(random)?, |guarded| self.guard(guarded));
+            (text, Some(self.active_slot()))
         } else {
-            (Secret::new(assemble_imported(key, &secret)), None)
+            (assemble_imported(key, &*secret(random)?), None)
         };
         let digest = self.digest_text(text.expose().as_bytes(), guard_slot);
         Ok(Drawn { text, key, digest })
     }
+}
+
+/// One draw of a secret.
+fn secret<const BYTES: usize>(random: &dyn RandomSource) -> Result<Zeroizing<[u8; BYTES]>, RandomError> {
+    let mut secret = Zeroizing::new([0; BYTES]);
+    random.fill(&mut *secret)?;
+    Ok(secret)
 }

@@ -221,25 +221,39 @@ impl HeaderPolicy {
         &self,
         headers: H,
     ) -> Result<Presented<ValueOf<H>>, Refusal> {
-        match self.find(headers) {
+        self.present_one_of(self.accepted, headers)
+    }
+
+    /// What of these methods the policy accepts.
+    pub(crate) const fn narrowed(&self, methods: Methods) -> Methods {
+        self.accepted.and(methods)
+    }
+
+    /// [`present`](Self::present) where these methods are accepted instead of the policy's.
+    #[inline(always)]
+    pub(crate) fn present_one_of<H: IntoIterator<Item: HeaderLine>>(
+        &self,
+        accepted: Methods,
+        headers: H,
+    ) -> Result<Presented<ValueOf<H>>, Refusal> {
+        match self.find(accepted, headers) {
             Ok((value, Found { start, end, credential })) => Ok(match credential {
-                Some((kind, layout)) => Presented::Credential(PresentedCredential {
-                    value,
-                    start,
-                    end,
-                    kind,
-                    layout,
-                    accepted: self.accepted,
-                }),
+                Some((kind, layout)) => {
+                    Presented::Credential(PresentedCredential { value, start, end, kind, layout, accepted })
+                }
                 None => Presented::AccessToken(PresentedAccessToken { value, start, end }),
             }),
-            Err(reason) => Err(self.refuse(reason)),
+            Err(reason) => Err(self.refuse(accepted, reason)),
         }
     }
 
     /// The one value that counts, and what stands in it.
     #[inline(always)]
-    fn find<H: IntoIterator<Item: HeaderLine>>(&self, headers: H) -> Result<(ValueOf<H>, Found), Reason> {
+    fn find<H: IntoIterator<Item: HeaderLine>>(
+        &self,
+        accepted: Methods,
+        headers: H,
+    ) -> Result<(ValueOf<H>, Found), Reason> {
         let (mut authorization, mut api_key) = (None, None);
         for line in headers {
             let seen = if is_named(line.name(), b"authorization") {
@@ -261,9 +275,9 @@ impl HeaderPolicy {
             }
             (None, Some(value), _) | (Some(_), Some(value), Precedence::ApiKey) => (Channel::ApiKey, value),
         };
-        let found = match self.at_a_glance(channel, value.as_ref()) {
+        let found = match self.at_a_glance(accepted, channel, value.as_ref()) {
             Some(found) => found,
-            None => self.examine(channel, value.as_ref())?,
+            None => self.examine(accepted, channel, value.as_ref())?,
         };
         Ok((value, found))
     }
@@ -271,7 +285,7 @@ impl HeaderPolicy {
     /// Steps 3 to 8, on the one value that counts.
     #[cold]
     #[inline(never)]
-    fn examine(&self, channel: Channel, value: &[u8]) -> Result<Found, Reason> {
+    fn examine(&self, accepted: Methods, channel: Channel, value: &[u8]) -> Result<Found, Reason> {
         if value.len() > channel.longest() {
             return Err(Reason::TooLarge);
         }
@@ -307,13 +321,13 @@ impl HeaderPolicy {
             let layout = Layout::of(kind, bare, imported).map_err(Reason::Malformed)?;
             (kind.into(), Found::at(start.saturating_add(label), value_end, Some((kind, layout))))
         };
-        if self.accepted.contains(method) { Ok(found) } else { Err(Reason::KindNotAccepted(method)) }
+        if accepted.contains(method) { Ok(found) } else { Err(Reason::KindNotAccepted(method)) }
     }
 
     /// The common case, an issued text and nothing unusual around it: whatever this finds, the checks one by one find
     /// too, because the alphabet of issued text is part of every other. Where it finds nothing, they say why.
     #[inline(always)]
-    fn at_a_glance(&self, channel: Channel, value: &[u8]) -> Option<Found> {
+    fn at_a_glance(&self, accepted: Methods, channel: Channel, value: &[u8]) -> Option<Found> {
         let text = match channel {
             Channel::ApiKey => value,
             Channel::Authorization => value.strip_prefix(b"Bearer ")?,
@@ -324,15 +338,15 @@ impl HeaderPolicy {
         };
         let kind = Kind::from_bytes(bare.first_chunk::<2>()?)?;
         let layout = Layout::issued(bare)?;
-        let is_fine = channel.check(kind.into()).is_ok() && self.accepted.contains(kind.into());
+        let is_fine = channel.check(kind.into()).is_ok() && accepted.contains(kind.into());
         let start = value.len().saturating_sub(bare.len());
         is_fine.then(|| Found::at(start, value.len(), Some((kind, layout))))
     }
 
     #[cold]
     #[inline(never)]
-    fn refuse(&self, reason: Reason) -> Refusal {
-        let refusal = Refusal::new(reason).accepting(self.accepted);
+    fn refuse(&self, accepted: Methods, reason: Reason) -> Refusal {
+        let refusal = Refusal::new(reason).accepting(accepted);
         match reason {
             Reason::Missing | Reason::UnsupportedScheme if self.missing_is_denied => refusal.into_denial(),
             Reason::Missing | Reason::UnsupportedScheme => refusal.in_realm(self.realm.as_ref()),

@@ -130,7 +130,7 @@ impl RecordBuilder {
             check_name("created_by", creator)?;
         }
         if let Some(revocation) = &record.revocation {
-            check_text("reason", &revocation.reason, "1 to 200 characters, no control characters", 1..=200)?;
+            revocation.check()?;
         }
         check_metadata(&record.about.metadata)?;
         if record.networks.as_ref().is_some_and(|networks| !(1..=64).contains(&networks.len())) {
@@ -138,6 +138,9 @@ impl RecordBuilder {
         }
         if record.grant.owner() != record.about.owner {
             return Err(Invalid::new("grant", "a grant of the same kind and owner"));
+        }
+        if let Some(leak) = record.retiring.as_ref().and_then(|retiring| retiring.leak.as_deref()) {
+            check_reason(leak)?;
         }
         if record.current.number == 0
             || record.retiring.as_ref().is_some_and(|retiring| retiring.secret.number == 0)
@@ -162,6 +165,11 @@ impl From<Record> for RecordBuilder {
     fn from(record: Record) -> Self {
         Self { record }
     }
+}
+
+/// Why something was revoked, or replaced.
+pub(super) fn check_reason(reason: &str) -> Result<(), Invalid> {
+    check_text("reason", reason, "1 to 200 characters, no control characters", 1..=200)
 }
 
 fn check_metadata(metadata: &[(Box<str>, Box<str>)]) -> Result<(), Invalid> {

@@ -1,6 +1,7 @@
 //! The versioned encoding of records: JSON with `"v":1`.
 //!
-//! Every field is always written and has to be there: absent is not the same as `null`. Unknown fields and unknown
+//! Every field is always written and has to be there: absent is not the same as `null`. (But for the note `leak`, which
+//! limits nothing and is written only where there is one.) Unknown fields and unknown
 //! versions are refused, because a reader that skipped what it does not know could skip a restriction. A writer stays
 //! on the old version until the host raises it, so a rolling upgrade never turns records into errors; so far there is
 //! one version.
@@ -157,6 +158,8 @@ struct WireRetiring<'a> {
     #[serde(borrow)]
     secret: Object<WireSecret<'a>>,
     ends_at: i64,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    leak: Option<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -260,7 +263,8 @@ impl<'a> From<&'a Record> for Wire<'a> {
             current: Object(WireSecret::from(&record.current)),
             retiring: record.retiring().map(|retiring| {
                 let secret = Object(WireSecret::from(&retiring.secret));
-                Object(WireRetiring { secret, ends_at: retiring.ends_at.as_unix() })
+                let leak = retiring.leak.as_deref().map(Cow::from);
+                Object(WireRetiring { secret, ends_at: retiring.ends_at.as_unix(), leak })
             }),
             parent: record.parent().map(|parent| {
                 let account = parent.account.as_str().into();
@@ -343,9 +347,9 @@ impl Wire<'_> {
         if let Some(Object(WireRevocation { at, reason })) = &self.revoked {
             builder = builder.revoked(Revocation::new(Timestamp::from_unix(*at), reason));
         }
-        if let Some(Object(WireRetiring { secret, ends_at })) = self.retiring {
-            let ends_at = Timestamp::from_unix(ends_at);
-            builder = builder.retiring(Retiring { secret: secret.0.read()?, ends_at });
+        if let Some(Object(WireRetiring { secret, ends_at, leak })) = self.retiring {
+            let (secret, ends_at) = (secret.0.read()?, Timestamp::from_unix(ends_at));
+            builder = builder.retiring(Retiring { secret, ends_at, leak: leak.as_deref().map(Box::from) });
         }
         if let Some(Object(WireParent { account, mint_generation })) = &self.parent {
             builder = builder

@@ -19,7 +19,8 @@ pub use view::RecordView;
 use serde::Serialize;
 
 use crate::{
-    CredentialId, CredentialKey, Digest, Kind, Leeway, Network, Owner, Rights, Standing, Timestamp, Validity,
+    CredentialId, CredentialKey, Digest, Invalid, Kind, Leeway, Network, Owner, Rights, Standing, Timestamp,
+    Validity,
 };
 
 /// What a host stores of a credential. Never the secret: only its [`Digest`].
@@ -125,6 +126,10 @@ impl Revocation {
     #[must_use]
     pub fn new(at: Timestamp, reason: &str) -> Self {
         Self { at, reason: reason.into() }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        builder::check_reason(&self.reason)
     }
 }
 

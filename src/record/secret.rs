@@ -16,10 +16,12 @@ pub struct StoredSecret {
 
 /// A secret that a rotation replaced, accepted until the overlap ends.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a secret and its end")]
+#[expect(clippy::exhaustive_structs, reason = "a secret, its end, and why")]
 pub struct Retiring {
     /// The secret.
     pub secret: StoredSecret,
     /// The first second at which it is not accepted any more.
     pub ends_at: Timestamp,
+    /// Why it leaked, where that is why it was replaced: 1–200 characters, no control characters.
+    pub leak: Option<Box<str>>,
 }

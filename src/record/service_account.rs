@@ -38,6 +38,12 @@ impl ServiceAccountGrant {
         Self { rights, mint_generation: 0, keys: Box::default() }
     }
 
+    /// Other rights.
+    #[must_use]
+    pub fn with_rights(self, rights: Rights) -> Self {
+        Self { rights, ..self }
+    }
+
     /// The account's public key: 32 bytes (X25519, RFC 7748).
     #[must_use]
     pub fn with_public_key(mut self, key: [u8; 32]) -> Self {
@@ -64,6 +70,13 @@ impl ServiceAccountGrant {
         }
         self.keys.sealed.push((project, sealed));
         Ok(self)
+    }
+
+    /// Without the sealed key of this project, if there was one: to replace it, or to take it away.
+    #[must_use]
+    pub fn without_sealed_key(mut self, project: &str) -> Self {
+        self.keys.sealed.retain(|(known, _)| known.as_str() != project);
+        self
     }
 
     /// The counter that a rotation after a leak raises: what was minted under another value is denied.

@@ -34,15 +34,18 @@ impl ServiceTokenGrant {
     /// every project (`*`).
     pub fn new(project: &str, rights: Rights) -> Result<Self, Invalid> {
         let project = ProjectId::parse(project)?;
-        for scope in rights.scopes() {
-            if scope.level() != Level::Secrets {
-                return Err(Invalid::new("scope", "scopes on secrets only, in a service token"));
-            }
-            if scope.project_name() != Some(project.as_str()) {
-                return Err(Invalid::new("scope", "scopes of the service token's own project"));
-            }
-        }
+        check_scopes(&project, &rights)?;
         Ok(Self { project, rights, client_box: None })
+    }
+
+    /// Other rights on the same project.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), for a scope.
+    pub fn with_rights(self, rights: Rights) -> Result<Self, Invalid> {
+        check_scopes(&self.project, &rights)?;
+        Ok(Self { rights, ..self })
     }
 
     /// What the token's client needs and only it can open: opaque, at most 4,096 bytes.
@@ -75,6 +78,18 @@ impl ServiceTokenGrant {
     pub fn client_box(&self) -> Option<&[u8]> {
         self.client_box.as_deref()
     }
+}
+
+fn check_scopes(project: &ProjectId, rights: &Rights) -> Result<(), Invalid> {
+    for scope in rights.scopes() {
+        if scope.level() != Level::Secrets {
+            return Err(Invalid::new("scope", "scopes on secrets only, in a service token"));
+        }
+        if scope.project_name() != Some(project.as_str()) {
+            return Err(Invalid::new("scope", "scopes of the service token's own project"));
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for ServiceTokenGrant {

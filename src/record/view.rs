@@ -43,7 +43,7 @@ impl Serialize for RecordView<'_> {
             Grant::ApiKey(_) | Grant::ServiceToken(_) => None,
         };
 
-        let mut view = serializer.serialize_struct("RecordView", 18)?;
+        let mut view = serializer.serialize_struct("RecordView", 19)?;
         view.serialize_field("kind", record.key().kind.as_str())?;
         view.serialize_field("id", record.key().id.as_str())?;
         view.serialize_field("owner", &OwnerView::from(record.owner()))?;
@@ -58,6 +58,8 @@ impl Serialize for RecordView<'_> {
         view.serialize_field("secret", &record.current().number)?;
         view.serialize_field("retiring_secret", &record.retiring().map(|retiring| retiring.secret.number))?;
         view.serialize_field("retiring_until", &record.retiring().map(|retiring| retiring.ends_at))?;
+        let leak = record.retiring().and_then(|retiring| retiring.leak.as_deref());
+        view.serialize_field("retiring_leak", &leak)?;
         view.serialize_field("parent", &record.parent().map(|parent| parent.account.as_str().to_owned()))?;
         view.serialize_field("networks", &networks)?;
         view.serialize_field("scopes", &scopes)?;

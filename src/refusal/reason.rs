@@ -111,7 +111,7 @@ pub enum ParentFault {
 }
 
 impl Reason {
-    pub(super) const fn class(self) -> RefusalClass {
+    pub(crate) const fn class(self) -> RefusalClass {
         match self {
             Self::Missing | Self::UnsupportedScheme => RefusalClass::NoCredential,
             Self::DuplicateHeader
@@ -144,6 +144,14 @@ impl Reason {
             | Self::UserRightsUnavailable
             | Self::Throttled => RefusalClass::Undecided,
         }
+    }
+
+    /// Whether it is a fault of the host's own that no caller can cause and no retry heals: raise an alarm.
+    ///
+    /// A record that does not decode, that is of another credential, or whose digest key is gone.
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        matches!(self, Self::UnknownDigestKey { .. } | Self::RecordMismatch | Self::RecordCorrupt)
     }
 
     /// The reason's name, in snake case: stable, for metrics and log filters.

@@ -389,10 +389,11 @@ impl Issued {
 }
 
 fn upgraded(record: &Record, upgrade: Upgrade) -> Arc<Record> {
-    assert_eq!((record.key(), record.version()), (upgrade.key, upgrade.version));
-    assert_eq!(upgrade.digest.guard_slot(), record.current().digest.guard_slot(), "the text keeps its guard");
-    let secret = StoredSecret { number: upgrade.secret, digest: upgrade.digest };
-    built(record.to_builder().current(secret).version(upgrade.version + 1))
+    let (before, after) = (record.current(), upgrade.record.current());
+    assert_eq!((record.key(), record.version()), (upgrade.record.key(), upgrade.seen));
+    assert_eq!(upgrade.record.version(), upgrade.seen + 1);
+    assert_eq!(after.digest.guard_slot(), before.digest.guard_slot(), "the text keeps its guard");
+    upgrade.record
 }
 
 /// The rings of a rollout from key 1 to key 2: as it was, added, activated, guard only, dropped.
@@ -468,7 +469,7 @@ fn an_upgrade_is_of_what_was_proved() {
     let (presented, builder) = issue(&old, Kind::ServiceAccount, &source);
     let replaced = old.redraw(presented.key(), &source).unwrap();
     let secret = StoredSecret { number: 3, digest: replaced.digest };
-    let retiring = Retiring { secret, ends_at: now_and(60) };
+    let retiring = Retiring { secret, ends_at: now_and(60), leak: None };
     let current = StoredSecret { number: 4, digest: old.digest(&presented) };
     let record = built(builder.current(current).retiring(retiring).version(17));
     let replaced = present(replaced.text.expose());
@@ -478,9 +479,18 @@ fn an_upgrade_is_of_what_was_proved() {
     assert!(caller(&presented, &record, &old).upgrade(&presented, &old).is_none(), "nothing is due");
     for (proved, text, number) in [(&by_current, &presented, 4), (&by_replaced, &replaced, 3)] {
         let upgrade = proved.upgrade(text, &new).unwrap();
-        assert_eq!((upgrade.key, upgrade.version, upgrade.secret), (record.key(), 17, number));
-        assert_eq!((upgrade.digest.slot(), upgrade.digest.guard_slot()), (2, Some(1)));
-        assert_eq!(upgrade.digest.as_bytes(), new.digest(text).as_bytes());
+        assert_eq!((upgrade.record.key(), upgrade.seen, upgrade.record.version()), (record.key(), 17, 18));
+        let secrets = |record: &Record| {
+            let (current, retiring) = (record.current().clone(), record.retiring().unwrap().clone());
+            assert_eq!((current.number, retiring.secret.number, retiring.ends_at), (4, 3, now_and(60)));
+            [current, retiring.secret]
+        };
+        for (before, after) in secrets(&record).iter().zip(secrets(&upgrade.record)) {
+            let (is_it, digest) = (after.number == number, after.digest);
+            assert_eq!((digest.slot(), digest.guard_slot()), (if is_it { 2 } else { 1 }, Some(1)));
+            let expected = if is_it { new.digest(text) } else { before.digest.clone() };
+            assert_eq!(digest.as_bytes(), expected.as_bytes());
+        }
     }
     // The two texts of one credential, mixed up.
     assert!(by_current.upgrade(&replaced, &new).is_none());
@@ -515,7 +525,8 @@ fn an_imported_text_is_upgraded_without_a_guard() {
     let builder = Record::builder(presented.key().id, grant(Kind::ServiceToken), old.digest(&presented), NOW);
     let record = built(builder.validity(Validity::until(END)));
     let upgrade = caller(&presented, &record, &new).upgrade(&presented, &new).unwrap();
-    assert_eq!((upgrade.digest.slot(), upgrade.digest.guard_slot()), (2, None));
+    let digest = &upgrade.record.current().digest;
+    assert_eq!((digest.slot(), digest.guard_slot()), (2, None));
     let record = upgraded(&record, upgrade);
     assert!(verify(&presented, Some(&record), &ring(2, &[]), Moment::at(NOW)).is_ok());
     ring(9, &[]).check_guard(&presented).unwrap();
@@ -524,7 +535,7 @@ fn an_imported_text_is_upgraded_without_a_guard() {
     let drawn = new.redraw(presented.key(), &source).unwrap();
     let text = CredentialText::parse(drawn.text.expose()).unwrap();
     assert_eq!((text.is_issued(), text.id(), drawn.digest.guard_slot()), (false, presented.key().id, None));
-    assert_eq!(drawn.text.expose().rsplit('.').next().unwrap().len(), 28);
+    assert_eq!(drawn.text.expose().rsplit('.').next().unwrap().len(), 32, "its id is hex");
 }
 
 /// Counts its calls and what they ask for, and fails at those that it is told to.

@@ -245,7 +245,7 @@ fn decisions(
     canary.secret("a retiring digest", retiring.digest.as_bytes());
     let mut builder = Record::builder(drawn.key.id, grant(kind), drawn.digest.clone(), NOW)
         .validity(keygate::Validity::until(now_and(9)))
-        .retiring(Retiring { secret: retiring, ends_at: now_and(5) });
+        .retiring(Retiring { secret: retiring, ends_at: now_and(5), leak: None });
     if kind == Kind::ServiceToken {
         builder = builder.parent(Parent { account: account.key().id, mint_generation: 0 });
     }
@@ -315,7 +315,7 @@ fn an_upgrade_prints_no_digest() {
     let upgrade =
         crate::decision::caller(&presented, &built(builder), &new).upgrade(&presented, &new).unwrap();
     let mut canary = Canary::default();
-    canary.secret("a digest", upgrade.digest.as_bytes());
+    canary.secret("a digest", upgrade.record.current().digest.as_bytes());
     canary.debug(&upgrade);
     canary.debug(&Some(upgrade));
     canary.is_in_none(2);

@@ -198,7 +198,8 @@ fn by_records(policy: &HeaderPolicy, kind: Kind) -> Vec<Refusal> {
     let old = keys.redraw(credential.key(), &source).unwrap();
     let (right, replaced) = (text(&keys), presented(policy, old.text.expose()));
     let current = StoredSecret { number: 2, digest: keys.digest(&right) };
-    let retiring = Retiring { secret: StoredSecret { number: 1, digest: old.digest }, ends_at: NOW };
+    let retiring =
+        Retiring { secret: StoredSecret { number: 1, digest: old.digest }, ends_at: NOW, leak: None };
     let record = || builder.clone().current(current.clone()).retiring(retiring.clone());
     let limited = || record().networks([Network::parse("10.0.0.0/8").unwrap()]);
     let refused = |presented: &PresentedCredential<String>, record: RecordBuilder, moment| {

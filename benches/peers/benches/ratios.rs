@@ -2,6 +2,7 @@
 
 use keygate::Kind;
 use keygate_peers::case::order;
+use keygate_peers::driven::{self, Service};
 use keygate_peers::pure::{self, Host};
 use keygate_peers::{CREDENTIALS, bcrypt, jwt, naive, prefixed};
 
@@ -11,6 +12,7 @@ fn main() {
     // `cargo bench` says `--bench`; without it (`cargo test --all-targets`) one round shows that all cases work.
     let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 1 };
     let [tokens, accounts, api_keys] = [Kind::ServiceToken, Kind::ServiceAccount, Kind::ApiKey].map(Host::of);
+    let service = Service::of(CREDENTIALS);
     let texts = tokens.texts();
     let (jwt, jwt_length) = jwt::case();
     let cases = [
@@ -22,6 +24,10 @@ fn main() {
         pure::unknown_id(&tokens),
         pure::malformed(&tokens),
         pure::issue(&tokens),
+        driven::granted("gate", &service),
+        driven::wrong_secret(&service),
+        driven::unknown_id(&service),
+        driven::issued(),
         naive::case(texts),
         prefixed::case(),
         jwt,

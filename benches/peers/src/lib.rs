@@ -6,6 +6,7 @@
 pub mod account;
 pub mod bcrypt;
 pub mod case;
+pub mod driven;
 pub mod floor;
 pub mod jwt;
 pub mod naive;

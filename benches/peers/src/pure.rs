@@ -60,22 +60,30 @@ impl Host {
 
     /// Other texts in these headers, and what becomes of them.
     fn headers(&self, texts: impl IntoIterator<Item = String>) -> Headers {
-        let name = if self.kind == Kind::ApiKey { "x-api-key" } else { "authorization" };
-        let scheme = if self.kind == Kind::ApiKey { "" } else { "Bearer " };
-        Headers { name, values: texts.into_iter().map(|text| format!("{scheme}{text}")).collect() }
+        if self.kind == Kind::ApiKey {
+            Headers { name: "x-api-key", values: texts.into_iter().collect() }
+        } else {
+            Headers::bearer(texts)
+        }
     }
 }
 
 /// One header value a request.
-struct Headers {
+pub struct Headers {
     name: &'static str,
     values: Vec<String>,
 }
 
 impl Headers {
+    /// Requests that present these texts as `Bearer`.
+    pub fn bearer(texts: impl IntoIterator<Item = String>) -> Self {
+        let values = texts.into_iter().map(|text| format!("Bearer {text}")).collect();
+        Self { name: "authorization", values }
+    }
+
     /// The header lines of a request.
     #[inline]
-    fn of(&self, request: usize) -> [(&str, &str); 4] {
+    pub fn of(&self, request: usize) -> [(&str, &str); 4] {
         [
             ("host", "api.example"),
             ("accept", "application/json"),
@@ -174,7 +182,7 @@ pub fn issue(host: &Rc<Host>) -> Case {
 
 const USER: &str = "u-17";
 /// Organization, project, environment and folder of what is wanted.
-const WANTED: [&str; 4] = ["acme", "web", "prod", "/app/db"];
+pub const WANTED: [&str; 4] = ["acme", "web", "prod", "/app/db"];
 
 /// What all records of a kind are granted.
 fn grant(kind: Kind) -> Result<Grant, Invalid> {

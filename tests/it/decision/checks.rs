@@ -120,6 +120,7 @@ fn every_combination_is_judged_in_the_order_of_the_checks() {
             let kept = |(_, ends): (Key, i64)| Retiring {
                 secret: StoredSecret { number: 1, digest: old.digest.clone() },
                 ends_at: now_and(ends),
+                leak: None,
             };
             for ((state, edit, alive), (limited, client, inside)) in
                 STATES.into_iter().flat_map(|state| PLACES.map(|place| (state, place)))
@@ -309,7 +310,7 @@ fn any_clock_and_any_window() {
         let validity =
             Validity::new(not_before.map(Timestamp::from_unix), Some(Timestamp::from_unix(until))).unwrap();
         let secret = StoredSecret { number: 7, digest: old.digest.clone() };
-        let retiring = Retiring { secret, ends_at: Timestamp::from_unix(ends) };
+        let retiring = Retiring { secret, ends_at: Timestamp::from_unix(ends), leak: None };
         let record = built(builder.clone().validity(validity).retiring(retiring));
         let end = match now {
             _ if not_before.is_some_and(|from| now < from) => Err("not_yet_valid"),

@@ -183,7 +183,7 @@ fn a_result_holds_until_the_earliest_of_three_ends() {
     {
         let secret = StoredSecret { number: 9, digest: old.digest.clone() };
         let child = family.child.clone().validity(Validity::until(now_and(own)));
-        let child = built(child.retiring(Retiring { secret, ends_at: now_and(overlap) }));
+        let child = built(child.retiring(Retiring { secret, ends_at: now_and(overlap), leak: None }));
         let account = built(family.account.clone().validity(Validity::until(now_and(parent))));
         let endless = built(family.account.clone().validity(Validity::UNBOUNDED));
         let until = |presented, account| {
@@ -220,7 +220,10 @@ fn a_narrowed_parent_cuts_at_use() {
     for (action, resource, part) in [(Action::Delete, &db, Part::Action), (Action::Read, &root, Part::Path)] {
         let Decision::Deny(denial) = narrowed.decide(action, resource) else { panic!("{action} {resource}") };
         assert!(denial.by_parent());
-        assert_eq!((denial.failed(), denial.nearest().unwrap().as_str()), (part, "read@web/prod:/app/**"));
+        assert_eq!(
+            (denial.failed(), denial.nearest().unwrap().as_str()),
+            (Some(part), "read@web/prod:/app/**")
+        );
     }
     let nothing = child(&[]);
     let Decision::Deny(denial) = nothing.decide(Action::Read, &db) else {

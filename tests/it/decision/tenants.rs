@@ -49,6 +49,6 @@ fn all_projects_of_one_organization_are_none_of_another() {
         let Decision::Deny(denial) = callers[own].decide(action, &there) else {
             panic!("KEYGATE_SEED={seed} case {case}: {there} by an account of {}", organizations[own]);
         };
-        assert_eq!(denial.failed(), Part::Organization, "{there}");
+        assert_eq!(denial.failed(), Some(Part::Organization), "{there}");
     }
 }

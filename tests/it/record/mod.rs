@@ -60,6 +60,7 @@ fn full(kind: Kind) -> RecordBuilder {
         .retiring(Retiring {
             secret: StoredSecret { number: 1, digest: digest(0, Some(builder)) },
             ends_at: at(0),
+            leak: None,
         })
         .networks(
             ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"].map(|network| Network::parse(network).unwrap()),
@@ -270,9 +271,11 @@ fn any_record(random: &mut Random) -> Record {
     if random.one_in(2) {
         let number = u32::from(random.byte()) + 2;
         let secret = StoredSecret { number: number - 1, digest: digest(random) };
-        record = record
-            .current(StoredSecret { number, digest: digest(random) })
-            .retiring(Retiring { secret, ends_at: time(random) });
+        record = record.current(StoredSecret { number, digest: digest(random) }).retiring(Retiring {
+            secret,
+            ends_at: time(random),
+            leak: None,
+        });
     }
     if kind == Kind::ServiceToken && random.one_in(2) {
         record = record.parent(Parent { account: id, mint_generation: random.number() });

@@ -29,6 +29,7 @@ fn the_view_shows_no_digest() {
                 "not_before",
                 "owner",
                 "parent",
+                "retiring_leak",
                 "retiring_secret",
                 "retiring_until",
                 "revoked",
@@ -56,7 +57,7 @@ fn the_view_shows_no_digest() {
         "name": "ci \"builder\" \u{e9}\u{1f511}", "metadata": { "a": "", "team": "core", "ticket": "\\ / <>" },
         "created_at": -1, "created_by": "u-1", "not_before": i64::MIN, "expires_at": i64::MAX, "disabled": true,
         "revoked": { "at": 1_768_373_298, "reason": "left the company" }, "secret": u32::MAX, "retiring_secret": 1,
-        "retiring_until": 0, "parent": "a", "networks": ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"],
+        "retiring_until": 0, "retiring_leak": null, "parent": "a", "networks": ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"],
         "scopes": ["read,delete@web/*:/", "*@web/prod:/**/x-*"], "mint_generation": null,
     });
     assert_eq!(view, expected);

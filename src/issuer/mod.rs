@@ -1,0 +1,435 @@
+//! Issues, rotates, revokes, lists: the write side of keygate, driven by a host's store.
+
+mod credentials;
+mod error;
+mod issued;
+mod new;
+mod overlap;
+mod rotation;
+
+pub use credentials::{Credentials, Managed, Owned, Retirement};
+pub use error::IssueError;
+pub use issued::Issued;
+pub use new::{NewApiKey, NewServiceAccount, NewServiceToken};
+pub use overlap::Overlap;
+
+use std::fmt;
+use std::sync::Arc;
+
+use self::new::Draft;
+use crate::credential::Methods;
+use crate::{
+    ApiKeyGrant, Caller, Clock, CredentialKey, Digest, DigestKeys, Drawn, Entry, Expiry, Inserted, Invalid,
+    Kind, Lifetime, Namespace, Owner, RandomSource, Record, RecordBuilder, Revocation, Secret,
+    ServiceAccountGrant, ServiceTokenGrant, SlotCount, Store, SystemClock, SystemRandom, Timestamp, Updated,
+    Validity,
+};
+
+/// Issues credentials and manages them, for their whole life, in a host's store.
+///
+/// A cheap handle; clones share one configuration, which never changes: a service that changes its digest keys builds a
+/// new issuer over the same store and swaps it. Each kind has its handle, and each management call names the owner:
+/// somebody else's id is *not found*, as one that does not exist.
+///
+/// ```
+/// use keygate::{DigestKeys, Expiry, Issuer, Lifetime, MemoryStore, NewServiceAccount, Overlap, Owner};
+/// # pollster::block_on(async {
+///
+/// let issuer = Issuer::new(MemoryStore::new(), DigestKeys::ephemeral()?);
+/// let new = NewServiceAccount::new("acme", Expiry::Never).scope("*@web/prod:/**".parse()?).name("deployer");
+/// let issued = issuer.service_accounts().issue(new).await?;
+/// println!("{}", issued.text.expose()); // once: the store has no secret
+///
+/// let accounts = issuer.service_accounts().owned_by(Owner::organization("acme")?);
+/// let id = issued.record.key().id;
+/// let rotated = accounts.rotate(&id, Overlap::hours(24)).await?; // both texts hold, for a day
+/// accounts.revoke(&id, "decommissioned").await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Concurrency and cancellation
+///
+/// Each call reads the record from the store and writes it back by compare-and-swap; where another call was faster it
+/// begins again. It is one write, so a future that is dropped, or a store that does not answer, leaves the credential as
+/// it was or as it was to be, and nothing between. An issue or a rotation of which that is not known may have made a
+/// credential whose text nobody has: list, and revoke or rotate again.
+#[derive(Clone)]
+pub struct Issuer(Arc<Inner>);
+
+struct Inner {
+    store: Box<dyn Store>,
+    keys: DigestKeys,
+    clock: Box<dyn Clock>,
+    random: Box<dyn RandomSource>,
+    namespace: Option<Namespace>,
+    hex: Methods,
+    policies: [Policy; 3],
+}
+
+/// What is allowed for a kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Policy {
+    max_lifetime: Option<Lifetime>,
+    cap: Option<u64>,
+}
+
+impl Issuer {
+    /// An issuer with the system's clock and random source: service tokens live at most 30 days, API keys and accounts as
+    /// long as they are asked for, and an owner may have any number of them.
+    #[must_use]
+    pub fn new(store: impl Store + 'static, keys: DigestKeys) -> Self {
+        Self(Arc::new(Self::builder(store, keys).inner))
+    }
+
+    /// An issuer with a policy, a namespace, a clock of the host's own.
+    pub fn builder(store: impl Store + 'static, keys: DigestKeys) -> IssuerBuilder {
+        let tokens = Policy { max_lifetime: Some(Lifetime::days(30)), cap: None };
+        IssuerBuilder {
+            inner: Inner {
+                store: Box::new(store),
+                keys,
+                clock: Box::new(SystemClock::new()),
+                random: Box::new(SystemRandom),
+                namespace: None,
+                hex: Methods::NONE,
+                policies: [Policy::default(), Policy::default(), tokens],
+            },
+        }
+    }
+
+    /// API keys, which users own.
+    pub const fn api_keys(&self) -> Credentials<'_, ApiKeyGrant> {
+        Credentials::new(self)
+    }
+
+    /// Service accounts, which organizations own.
+    pub const fn service_accounts(&self) -> Credentials<'_, ServiceAccountGrant> {
+        Credentials::new(self)
+    }
+
+    /// Service tokens, which projects own.
+    pub const fn service_tokens(&self) -> Credentials<'_, ServiceTokenGrant> {
+        Credentials::new(self)
+    }
+
+    /// Revokes the caller's own credential: any credential may, and its holder who thinks that it leaked should.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`]: as [`Owned::revoke`]; *caller replaced* where its secret was rotated out since the caller was
+    /// proved, so that a thief with a replaced secret cannot shut its owner out.
+    pub async fn revoke_own(&self, caller: &Caller, reason: &str) -> Result<(), IssueError> {
+        self.0
+            .change(caller.credential(), caller.owner(), |record, now| {
+                if record.revocation().is_some() {
+                    return Ok(None);
+                }
+                if !rotation::accepts(record, caller.secret_number(), now) {
+                    return Err(IssueError::CallerReplaced);
+                }
+                Ok(Some((record.to_builder().revoked(Revocation::new(now, reason)), ())))
+            })
+            .await
+            .map(drop)
+    }
+
+    /// Revokes all that belongs to this owner, and for an organization to its projects too: a user left, a tenant was
+    /// closed. How many those were. Idempotent; what is issued meanwhile may survive, so stop issuing first.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] where the reason is not 1–200 characters without control characters, or the store failed: then some
+    /// may be revoked and others not, and the call may be repeated.
+    pub async fn revoke_owned(&self, owner: &Owner, reason: &str) -> Result<u64, IssueError> {
+        let revocation = Revocation::new(self.0.clock.now(), reason);
+        revocation.check()?;
+        Ok(self.0.store.revoke_owned(owner, &revocation).await?)
+    }
+
+    /// Removes at most `limit` (1–10,000) credentials, of all owners, that were revoked or expired before this time; how
+    /// many those were. Fewer than `limit` are the last. Until then they stay listed, with their reason.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] where the time is in the future, which would take what still lives, or the limit is out of range.
+    pub async fn purge(&self, before: Timestamp, limit: usize) -> Result<u64, IssueError> {
+        if before > self.0.clock.now() {
+            return Err(Invalid::new("before", "a time that is not in the future").into());
+        }
+        Ok(self.0.store.purge(before, checked(limit, MOST_PURGED, "1 to 10000")?).await?)
+    }
+
+    /// The next credentials, of all owners, that end within this time from now: for reminders. In the order of their keys,
+    /// those behind `after`, at most `limit` (1–1,000).
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] where the time or the limit is out of range.
+    pub async fn expiring(
+        &self,
+        within: Lifetime,
+        after: Option<&CredentialKey>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, IssueError> {
+        let now = self.0.clock.now();
+        Ok(self.0.store.expiring(now, within.ends_at(now)?, after, page(limit)?).await?)
+    }
+
+    /// The next live credentials, of all owners, that were made before this time and not used since: for tidying up. In the
+    /// order of their keys, those behind `after`, at most `limit` (1–1,000).
+    ///
+    /// It knows of uses what a [`UseRecorder`](crate::UseRecorder) has flushed; without one, all are unused.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] where the limit is out of range.
+    pub async fn unused(
+        &self,
+        since: Timestamp,
+        after: Option<&CredentialKey>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, IssueError> {
+        Ok(self.0.store.unused(since, self.0.clock.now(), after, page(limit)?).await?)
+    }
+
+    /// How many stored secrets need the digest key of each slot: whether an old key may be dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] where the store failed.
+    pub async fn count_slots(&self) -> Result<Vec<SlotCount>, IssueError> {
+        Ok(self.0.store.count_slots(self.0.clock.now()).await?)
+    }
+}
+
+/// The longest page that is listed.
+const LONGEST_PAGE: usize = 1_000;
+const MOST_PURGED: usize = 10_000;
+/// How often a change is tried again where another one was faster.
+const ATTEMPTS: usize = 16;
+
+fn page(limit: usize) -> Result<usize, Invalid> {
+    checked(limit, LONGEST_PAGE, "1 to 1000")
+}
+
+fn checked(limit: usize, most: usize, expected: &'static str) -> Result<usize, Invalid> {
+    if (1..=most).contains(&limit) { Ok(limit) } else { Err(Invalid::new("limit", expected)) }
+}
+
+/// What a change makes of a record, and what it yields besides; none where it is so already.
+type Change<T> = Result<Option<(RecordBuilder, T)>, IssueError>;
+
+impl Inner {
+    const fn policy(&self, kind: Kind) -> Policy {
+        let [api_keys, accounts, tokens] = self.policies;
+        match kind {
+            Kind::ApiKey => api_keys,
+            Kind::ServiceAccount => accounts,
+            Kind::ServiceToken => tokens,
+        }
+    }
+
+    /// The window of what begins at `from` and lives so long, if the policy allows that.
+    fn validity(
+        &self,
+        kind: Kind,
+        not_before: Option<Timestamp>,
+        from: Timestamp,
+        expiry: Expiry,
+    ) -> Result<Validity, IssueError> {
+        let asked = match expiry {
+            Expiry::After(lifetime) => Some(lifetime),
+            Expiry::Never => None,
+        };
+        if let Some(maximum) = self.policy(kind).max_lifetime
+            && asked.is_none_or(|asked| asked > maximum)
+        {
+            return Err(IssueError::TooLong { maximum });
+        }
+        Ok(Validity::new(not_before, expiry.ends_at(from)?)?)
+    }
+
+    async fn issue(&self, draft: Draft) -> Result<Issued, IssueError> {
+        let Draft { common, grant, expiry } = draft;
+        let (kind, now) = (grant.kind(), self.clock.now());
+        let begins_at = common.not_before.unwrap_or(now).max(now);
+        let validity = self.validity(kind, common.not_before, begins_at, expiry)?;
+        let drawn = if self.hex.contains(kind.into()) {
+            self.keys.draw_hex(kind, &*self.random)?
+        } else {
+            self.keys.draw(kind, &*self.random)?
+        };
+        let id = drawn.key.id;
+        let (text, digest) = self.parts(drawn);
+        let mut builder = Record::builder(id, grant, digest, now)
+            .validity(validity)
+            .metadata(common.metadata.iter().map(|(key, value)| (&**key, &**value)))
+            .version(1);
+        if let Some(name) = &common.name {
+            builder = builder.name(name);
+        }
+        if let Some(creator) = &common.created_by {
+            builder = builder.created_by(creator);
+        }
+        if let Some(networks) = common.networks {
+            builder = builder.networks(networks);
+        }
+        let record = builder.build()?;
+        record.encode()?;
+        if let Some(cap) = self.policy(kind).cap
+            && self.store.count_live(record.owner(), now).await? >= cap
+        {
+            return Err(IssueError::TooMany { cap });
+        }
+        let record = Arc::new(record);
+        match self.store.insert(&record).await? {
+            Inserted::Yes => Ok(Issued { text, record }),
+            Inserted::IdTaken => Err(IssueError::IdTaken),
+        }
+    }
+
+    /// The text for its holder, with the namespace, and the digest for the record.
+    fn parts(&self, drawn: Drawn) -> (Secret, Digest) {
+        match &self.namespace {
+            Some(namespace) => (drawn.text_in(namespace), drawn.digest),
+            None => (drawn.text, drawn.digest),
+        }
+    }
+
+    /// What there is of a credential, if it is this owner's.
+    async fn read(&self, key: CredentialKey, owner: &Owner) -> Result<Entry, IssueError> {
+        let entry = self.store.read(key.kind, &key.id).await?.ok_or(IssueError::NotFound)?;
+        if entry.record.key() != key {
+            return Err(IssueError::RecordMismatch);
+        }
+        if entry.record.owner() != owner { Err(IssueError::NotFound) } else { Ok(entry) }
+    }
+
+    /// Reads a record, changes it, writes it back; from the beginning where another change came between.
+    async fn change<T>(
+        &self,
+        key: CredentialKey,
+        owner: &Owner,
+        mut change: impl FnMut(&Record, Timestamp) -> Change<T>,
+    ) -> Result<Option<(Arc<Record>, T)>, IssueError> {
+        for _ in 0..ATTEMPTS {
+            let seen = self.read(key, owner).await?.record;
+            let Some((builder, yields)) = change(&seen, self.clock.now())? else { return Ok(None) };
+            let next =
+                seen.version().checked_add(1).ok_or(Invalid::new("version", "fewer than 2^64 changes"))?;
+            let record = builder.version(next).build()?;
+            record.encode()?;
+            let record = Arc::new(record);
+            match self.store.update(seen.version(), &record).await? {
+                Updated::Yes => return Ok(Some((record, yields))),
+                Updated::Changed => {}
+                Updated::Absent => return Err(IssueError::NotFound),
+            }
+        }
+        Err(IssueError::Contended)
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer")
+            .field("keys", &self.0.keys)
+            .field("namespace", &self.0.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An [`Issuer`] in the making; [`build`](Self::build) checks it.
+///
+/// ```
+/// use keygate::{DigestKeys, Issuer, Kind, Lifetime, MemoryStore, Namespace};
+///
+/// let issuer = Issuer::builder(MemoryStore::new(), DigestKeys::ephemeral()?)
+///     .namespace(Namespace::parse("acme")?)
+///     .max_lifetime(Kind::ApiKey, Lifetime::days(365))
+///     .cap(Kind::ApiKey, 10)
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder makes an issuer when `build` is called"]
+pub struct IssuerBuilder {
+    inner: Inner,
+}
+
+impl IssuerBuilder {
+    /// Issued texts begin with this label: see [`HeaderPolicy::namespace`](crate::HeaderPolicy::namespace).
+    pub fn namespace(mut self, namespace: Namespace) -> Self {
+        self.inner.namespace = Some(namespace);
+        self
+    }
+
+    /// Credentials of these kinds are issued in the hex text style, `kind.<24 hex>.<32 hex>`, for clients that accept
+    /// nothing else.
+    ///
+    /// They have 128 random bits, no guard, no checksum and no namespace. An authenticator takes them only where
+    /// [imported](crate::HeaderPolicy::imported) credentials of their kind are allowed.
+    pub fn hex(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        self.inner.hex = kinds.into_iter().collect();
+        self
+    }
+
+    /// The longest lifetime of a kind; asking for more is an error. For API keys and accounts there is none unless it is
+    /// set, and then they may not be without end either; for service tokens it is 30 days.
+    pub const fn max_lifetime(mut self, kind: Kind, lifetime: Lifetime) -> Self {
+        self.policy(kind).max_lifetime = Some(lifetime);
+        self
+    }
+
+    /// How many live credentials of a kind one owner may have: any number, unless it is set.
+    ///
+    /// It is soft: calls that issue at the same moment may exceed it by their number.
+    pub const fn cap(mut self, kind: Kind, live: u64) -> Self {
+        self.policy(kind).cap = Some(live);
+        self
+    }
+
+    /// A clock of the host's own, instead of the system's.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.inner.clock = Box::new(clock);
+        self
+    }
+
+    /// A random source of the host's own, instead of the operating system's. See [`RandomSource`] for what hangs on it.
+    pub fn random(mut self, random: impl RandomSource + 'static) -> Self {
+        self.inner.random = Box::new(random);
+        self
+    }
+
+    /// The issuer.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] where a maximum lifetime or a cap is zero: nothing could be issued.
+    pub fn build(self) -> Result<Issuer, Invalid> {
+        for policy in self.inner.policies {
+            if policy.max_lifetime.is_some_and(|lifetime| lifetime.as_seconds() == 0) {
+                return Err(Invalid::new("max_lifetime", "at least one second"));
+            }
+            if policy.cap == Some(0) {
+                return Err(Invalid::new("cap", "at least one"));
+            }
+        }
+        Ok(Issuer(Arc::new(self.inner)))
+    }
+
+    const fn policy(&mut self, kind: Kind) -> &mut Policy {
+        let [api_keys, accounts, tokens] = &mut self.inner.policies;
+        match kind {
+            Kind::ApiKey => api_keys,
+            Kind::ServiceAccount => accounts,
+            Kind::ServiceToken => tokens,
+        }
+    }
+}
+
+impl fmt::Debug for IssuerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuerBuilder").field("keys", &self.inner.keys).finish_non_exhaustive()
+    }
+}

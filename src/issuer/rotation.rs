@@ -1,0 +1,67 @@
+//! The state machine of a rotation: what becomes of a record. Pure; the order of secrets and times is all there is.
+//!
+//! ```text
+//!            rotate(overlap)                      overlap ends
+//! current ────────────────────▶ current + retiring ───────────▶ current (+ a secret that is over)
+//!                                 │ rotate again: the retiring secret ends now, the current one retires
+//!                                 │ abort: the retiring secret is current again, the new one ends now
+//!                                 │ retire: the retiring secret ends now
+//! ```
+//!
+//! A secret that is over stays in the record until the next rotation: its number is not drawn again, and its holder's log
+//! says *replaced* instead of *wrong*.
+
+use super::{IssueError, Overlap};
+use crate::{Digest, Invalid, Record, RecordBuilder, Retiring, StoredSecret, Timestamp};
+
+/// The record with a new secret; the current one retires.
+pub(super) fn rotate(
+    record: &Record,
+    digest: Digest,
+    overlap: Overlap,
+    leak: Option<&str>,
+    now: Timestamp,
+) -> Result<RecordBuilder, IssueError> {
+    usable(record, now)?;
+    let ends_at = overlap.ends_at(now, record.validity().expires_at())?;
+    let latest = record.retiring().map_or(0, |retiring| retiring.secret.number).max(record.current().number);
+    let number = latest.checked_add(1).ok_or(Invalid::new("secret number", "fewer than 2^32 rotations"))?;
+    let retiring = Retiring { secret: record.current().clone(), ends_at, leak: leak.map(Box::from) };
+    Ok(record.to_builder().current(StoredSecret { number, digest }).retiring(retiring))
+}
+
+/// The record with the retiring secret current again; the new one is over.
+pub(super) fn abort(record: &Record, now: Timestamp) -> Result<RecordBuilder, IssueError> {
+    usable(record, now)?;
+    let retiring = under_way(record, now).ok_or(IssueError::NotRotating)?;
+    let over = Retiring { secret: record.current().clone(), ends_at: now, leak: None };
+    Ok(record.to_builder().current(retiring.secret.clone()).retiring(over))
+}
+
+/// The record with the retiring secret over; `None` where none is retiring.
+pub(super) fn retire(record: &Record, now: Timestamp) -> Option<RecordBuilder> {
+    let retiring = under_way(record, now)?;
+    Some(record.to_builder().retiring(Retiring { ends_at: now, ..retiring.clone() }))
+}
+
+/// The retiring secret, while its overlap lasts.
+pub(super) fn under_way(record: &Record, now: Timestamp) -> Option<&Retiring> {
+    record.retiring().filter(|retiring| now < retiring.ends_at)
+}
+
+/// Whether the record accepts the secret of this number.
+pub(super) fn accepts(record: &Record, secret: u32, now: Timestamp) -> bool {
+    record.current().number == secret
+        || under_way(record, now).is_some_and(|retiring| retiring.secret.number == secret)
+}
+
+/// A revoked or an expired credential has no new secrets.
+pub(super) fn usable(record: &Record, now: Timestamp) -> Result<(), IssueError> {
+    if record.revocation().is_some() {
+        return Err(IssueError::Revoked);
+    }
+    match record.validity().expires_at() {
+        Some(end) if now >= end => Err(IssueError::Expired),
+        _ => Ok(()),
+    }
+}

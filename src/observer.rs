@@ -1,0 +1,330 @@
+//! What a host's log, metrics and alarms hear of: refused authentications and decisions.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+
+use crate::{
+    Action, Caller, CredentialKey, Decision, Method, Owner, Permit, Reason, Refusal, RefusalClass, Resource,
+    Scope,
+};
+
+/// Hears of every refused authentication and of every decision, while the answer waits: be quick, and never block.
+///
+/// A clone of an `Arc` is an observer too, so that a host keeps a handle on what counts.
+///
+/// ```
+/// use keygate::{Event, Observer};
+///
+/// struct Log;
+/// impl Observer for Log {
+///     fn observe(&self, event: &Event<'_>) {
+///         eprintln!("{event}"); // as text; an event serializes too
+///     }
+/// }
+/// ```
+pub trait Observer: Send + Sync {
+    /// One event. What it holds is borrowed, and none of it is a secret.
+    fn observe(&self, event: &Event<'_>);
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn observe(&self, event: &Event<'_>) {
+        (**self).observe(event);
+    }
+}
+
+/// A refused authentication, or a decision on one access of an authenticated caller.
+///
+/// `Display` is one line for a log. It serializes as `event` (`authentication` or `decision`), `outcome`, `reason` (a
+/// [code](Reason::code)), `fault`, `explanation`, `method`, `credential`, `proven`, `owner`, `action`, `resource` and
+/// `scope`; what an event does not have is null.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a>(Kind<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Kind<'a> {
+    Refused { refusal: &'a Refusal, owner: Option<&'a Owner> },
+    Decided { access: Permit<'a>, outcome: Outcome, reason: Option<Reason>, nearest: Option<&'a Scope> },
+}
+
+/// How an authentication or a decision ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "an observer's match on an outcome needs no `_` arm")]
+pub enum Outcome {
+    /// A decision: permitted.
+    Permitted,
+    /// A decision: the host has to ask whether the API key's user may.
+    AsUser,
+    /// A refusal, of this class.
+    Refused(RefusalClass),
+}
+
+impl Outcome {
+    /// The outcome's name, in snake case: stable, for metrics and log filters.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Permitted => "permitted",
+            Self::AsUser => "as_user",
+            Self::Refused(RefusalClass::NoCredential) => "no_credential",
+            Self::Refused(RefusalClass::BadRequest) => "bad_request",
+            Self::Refused(RefusalClass::Denied) => "denied",
+            Self::Refused(RefusalClass::Forbidden) => "forbidden",
+            Self::Refused(RefusalClass::Undecided) => "undecided",
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    pub(crate) const fn refused(refusal: &'a Refusal, owner: Option<&'a Owner>) -> Self {
+        Self(Kind::Refused { refusal, owner })
+    }
+
+    pub(crate) fn decided(decision: &Decision<'a>) -> Self {
+        let (access, outcome, reason, nearest) = match decision {
+            Decision::Permit(permit) => (*permit, Outcome::Permitted, None, permit.scope()),
+            Decision::AsUser(pending) => (pending.access, Outcome::AsUser, None, None),
+            Decision::Deny(denial) => {
+                let reason = denial.reason();
+                (denial.access, Outcome::Refused(reason.class()), Some(reason), denial.nearest())
+            }
+        };
+        Self(Kind::Decided { access, outcome, reason, nearest })
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self.0 {
+            Kind::Refused { refusal, .. } => Outcome::Refused(refusal.class()),
+            Kind::Decided { outcome, .. } => outcome,
+        }
+    }
+
+    /// The precise reason of a refusal.
+    #[must_use]
+    pub const fn reason(&self) -> Option<Reason> {
+        match self.0 {
+            Kind::Refused { refusal, .. } => Some(refusal.reason()),
+            Kind::Decided { reason, .. } => reason,
+        }
+    }
+
+    /// The refusal of an authentication, with the error underneath; a decision has none.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&'a Refusal> {
+        match self.0 {
+            Kind::Refused { refusal, .. } => Some(refusal),
+            Kind::Decided { .. } => None,
+        }
+    }
+
+    /// By what the request authenticates, as far as it got.
+    #[must_use]
+    pub fn method(&self) -> Option<Method> {
+        match self.0 {
+            Kind::Refused { refusal, .. } => {
+                refusal.credential().map(|key| key.kind.into()).or(match refusal.reason() {
+                    Reason::KindNotAccepted(method) | Reason::WrongChannel(method) => Some(method),
+                    _ => None,
+                })
+            }
+            Kind::Decided { access, .. } => Some(access.caller().method()),
+        }
+    }
+
+    /// Kind and id of the credential: well-formed, and a caller's own only where it [is proven](Self::is_proven).
+    #[must_use]
+    pub fn credential(&self) -> Option<CredentialKey> {
+        match self.0 {
+            Kind::Refused { refusal, .. } => refusal.credential(),
+            Kind::Decided { access, .. } => Some(access.caller().credential()),
+        }
+    }
+
+    /// Whether the secret was proved: else somebody merely named that credential.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        match self.0 {
+            Kind::Refused { refusal, .. } => refusal.proven(),
+            Kind::Decided { .. } => true,
+        }
+    }
+
+    /// Whom the credential belongs to, where its record was found.
+    #[must_use]
+    pub fn owner(&self) -> Option<&'a Owner> {
+        match self.0 {
+            Kind::Refused { owner, .. } => owner,
+            Kind::Decided { access, .. } => Some(access.caller().owner()),
+        }
+    }
+
+    /// The caller of a decision.
+    #[must_use]
+    pub const fn caller(&self) -> Option<&'a Caller> {
+        match self.0 {
+            Kind::Refused { .. } => None,
+            Kind::Decided { access, .. } => Some(access.caller()),
+        }
+    }
+
+    /// The action of a decision.
+    #[must_use]
+    pub const fn action(&self) -> Option<Action> {
+        match self.0 {
+            Kind::Refused { .. } => None,
+            Kind::Decided { access, .. } => Some(access.action()),
+        }
+    }
+
+    /// The resource of a decision.
+    #[must_use]
+    pub const fn resource(&self) -> Option<&'a Resource<'a>> {
+        match self.0 {
+            Kind::Refused { .. } => None,
+            Kind::Decided { access, .. } => Some(access.resource()),
+        }
+    }
+
+    /// The scope that permitted, or that came nearest.
+    #[must_use]
+    pub const fn scope(&self) -> Option<&'a Scope> {
+        match self.0 {
+            Kind::Refused { .. } => None,
+            Kind::Decided { nearest, .. } => nearest,
+        }
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.outcome().code())?;
+        match self.0 {
+            Kind::Refused { refusal, .. } => write!(f, ": {}", refusal.explain())?,
+            Kind::Decided { access, reason: None, .. } => write!(f, ": {access}")?,
+            Kind::Decided { access, reason: Some(reason), .. } => write!(f, ": {access}: {reason}")?,
+        }
+        match self.credential() {
+            Some(key) if self.is_proven() => write!(f, " ({key})"),
+            Some(key) => write!(f, " ({key}, not proven)"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Event<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |value: &dyn fmt::Display| value.to_string();
+        let mut event = serializer.serialize_struct("Event", 12)?;
+        let name = if self.refusal().is_some() { "authentication" } else { "decision" };
+        event.serialize_field("event", name)?;
+        event.serialize_field("outcome", self.outcome().code())?;
+        event.serialize_field("reason", &self.reason().map(Reason::code))?;
+        event.serialize_field("fault", &self.reason().is_some_and(Reason::is_fault))?;
+        event.serialize_field("explanation", &self.refusal().map(|refusal| text(&refusal.explain())))?;
+        event.serialize_field("method", &self.method().map(|method| text(&method)))?;
+        event.serialize_field("credential", &self.credential().map(|key| text(&key)))?;
+        event.serialize_field("proven", &self.is_proven())?;
+        event.serialize_field("owner", &self.owner().map(|owner| text(owner)))?;
+        event.serialize_field("action", &self.action().map(|action| text(&action)))?;
+        event.serialize_field("resource", &self.resource().map(|resource| text(resource)))?;
+        event.serialize_field("scope", &self.scope().map(Scope::as_str))?;
+        event.end()
+    }
+}
+
+/// An observer that counts: how often each outcome was, and how often it was a fault of the host's own.
+///
+/// ```
+/// use std::sync::Arc;
+/// use keygate::{Authenticator, Counter, DigestKeys, MemoryStore};
+///
+/// let counter = Arc::new(Counter::new());
+/// let gate = Authenticator::builder(MemoryStore::new(), DigestKeys::ephemeral()?)
+///     .observer(Arc::clone(&counter))
+///     .build()?;
+/// # pollster::block_on(async {
+/// assert!(gate.authenticate([("accept", "*/*")]).await.is_err());
+/// # });
+/// assert_eq!(counter.counts().no_credential, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Counter {
+    permitted: AtomicU64,
+    as_user: AtomicU64,
+    no_credential: AtomicU64,
+    bad_request: AtomicU64,
+    denied: AtomicU64,
+    forbidden: AtomicU64,
+    undecided: AtomicU64,
+    faults: AtomicU64,
+}
+
+/// What a [`Counter`] has counted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Decisions that permitted.
+    pub permitted: u64,
+    /// Decisions that left it to the host.
+    pub as_user: u64,
+    /// Requests without a credential.
+    pub no_credential: u64,
+    /// Malformed requests.
+    pub bad_request: u64,
+    /// Denied credentials.
+    pub denied: u64,
+    /// Decisions that forbade.
+    pub forbidden: u64,
+    /// What could not be decided.
+    pub undecided: u64,
+    /// Those of the undecided that are [faults](Reason::is_fault): raise an alarm when this grows.
+    pub faults: u64,
+}
+
+impl Counter {
+    /// A counter at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            permitted: of(&self.permitted),
+            as_user: of(&self.as_user),
+            no_credential: of(&self.no_credential),
+            bad_request: of(&self.bad_request),
+            denied: of(&self.denied),
+            forbidden: of(&self.forbidden),
+            undecided: of(&self.undecided),
+            faults: of(&self.faults),
+        }
+    }
+}
+
+impl Observer for Counter {
+    fn observe(&self, event: &Event<'_>) {
+        let counter = match event.outcome() {
+            Outcome::Permitted => &self.permitted,
+            Outcome::AsUser => &self.as_user,
+            Outcome::Refused(RefusalClass::NoCredential) => &self.no_credential,
+            Outcome::Refused(RefusalClass::BadRequest) => &self.bad_request,
+            Outcome::Refused(RefusalClass::Denied) => &self.denied,
+            Outcome::Refused(RefusalClass::Forbidden) => &self.forbidden,
+            Outcome::Refused(RefusalClass::Undecided) => &self.undecided,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if event.reason().is_some_and(Reason::is_fault) {
+            self.faults.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
