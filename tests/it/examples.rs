@@ -2,6 +2,8 @@
 
 #[path = "../../examples/inspect.rs"]
 mod inspect;
+#[path = "../../examples/quickstart.rs"]
+mod quickstart;
 #[path = "../../examples/requests.rs"]
 mod requests;
 
@@ -111,4 +113,130 @@ fn inspect_says_what_a_text_is_and_what_is_wrong_with_it() {
         "eyJh.eyJz.c2ln",
         Err("this looks like a JWT: an access token, perhaps; only its server can tell"),
     );
+}
+
+/// The time, what happens, what is asked for, the answer's status, what the log says.
+type DayLine = (&'static str, &'static str, &'static str, Option<u16>, &'static str);
+
+const DAY: [DayLine; 28] = [
+    ("08:00:00", "issued: an API key", "", None, "acts as user u-17"),
+    ("08:00:00", "issued: a service account", "", None, "read@/ and *@web/prod:/** of acme"),
+    ("08:00:00", "issued: a service token", "", None, "read@web/prod:/app/** of acme, for 8 hours"),
+    ("08:30:00", "the API key", "read project web of acme", Some(200), "permitted as user u-17"),
+    ("08:30:00", "the API key", "read secrets web/prod:/app/db of acme", Some(403), "no scope would help"),
+    ("08:30:00", "the account", "read organization acme", Some(200), "permitted by read@/"),
+    (
+        "08:30:00",
+        "the account",
+        "update secrets web/prod:/app/db of acme",
+        Some(200),
+        "permitted by *@web/prod:/**",
+    ),
+    (
+        "08:30:00",
+        "the account, elsewhere",
+        "read secrets web/prod:/app/db of other",
+        Some(403),
+        "no scope would help",
+    ),
+    (
+        "08:30:00",
+        "the token",
+        "read secrets web/prod:/app/db of acme",
+        Some(200),
+        "permitted by read@web/prod:/app/**",
+    ),
+    (
+        "08:30:00",
+        "the token, outside its folder",
+        "read secrets web/prod:/billing of acme",
+        Some(403),
+        "lacks read@web/prod:/billing",
+    ),
+    (
+        "08:30:00",
+        "the token, another action",
+        "delete secrets web/prod:/app/db of acme",
+        Some(403),
+        "lacks delete@web/prod:/app/db",
+    ),
+    (
+        "09:00:00",
+        "a text that nobody was given",
+        "read secrets web/prod:/app/db of acme",
+        Some(401),
+        "no such credential",
+    ),
+    (
+        "09:00:00",
+        "the token's id, another secret",
+        "read secrets web/prod:/app/db of acme",
+        Some(401),
+        "wrong secret",
+    ),
+    (
+        "09:00:00",
+        "a made-up text",
+        "read secrets web/prod:/app/db of acme",
+        Some(401),
+        "the text's guard does not hold: it was made up",
+    ),
+    ("09:00:00", "the database was asked for it", "", None, "never"),
+    (
+        "09:00:00",
+        "the token, cut off",
+        "read secrets web/prod:/app/db of acme",
+        Some(400),
+        "malformed: truncated: 40 of 55 characters",
+    ),
+    ("12:00:00", "rotated: the account's access key", "", None, "both hold until 13:00"),
+    (
+        "12:59:59",
+        "the account, with the old key",
+        "read secrets web/prod:/app/db of acme",
+        Some(200),
+        "permitted by *@web/prod:/**",
+    ),
+    (
+        "12:59:59",
+        "the account, with the new key",
+        "read secrets web/prod:/app/db of acme",
+        Some(200),
+        "permitted by *@web/prod:/**",
+    ),
+    (
+        "13:00:00",
+        "the account, with the old key",
+        "read secrets web/prod:/app/db of acme",
+        Some(401),
+        "the secret was replaced, and the overlap is over",
+    ),
+    (
+        "13:00:00",
+        "the account, with the new key",
+        "read secrets web/prod:/app/db of acme",
+        Some(200),
+        "permitted by *@web/prod:/**",
+    ),
+    (
+        "15:59:59",
+        "the token, in its last second",
+        "read secrets web/prod:/app/db of acme",
+        Some(200),
+        "permitted by read@web/prod:/app/**",
+    ),
+    ("16:00:00", "the token, a second later", "read secrets web/prod:/app/db of acme", Some(401), "expired"),
+    ("17:00:00", "revoked: the API key", "", None, "left the company"),
+    ("17:00:00", "the API key", "read project web of acme", Some(401), "revoked"),
+    ("18:00:00", "user u-17: API key", "", None, "revoked: left the company; last used 08:30:00"),
+    ("18:00:00", "organization acme: service account", "", None, "active; last used 13:00:00"),
+    ("18:00:00", "project web of acme: service token", "", None, "expired; last used 15:59:59"),
+];
+
+#[test]
+fn quickstart_tells_a_whole_day() {
+    let day = pollster::block_on(quickstart::day()).expect("a day without an accident");
+    let found: Vec<_> =
+        day.iter().map(|line| (&*line.time, &*line.what, &*line.asks, line.status, &*line.log)).collect();
+    assert_eq!(found, DAY);
 }
