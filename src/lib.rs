@@ -10,59 +10,82 @@
 //! | service account | `Authorization: Bearer <access key>` | `sa.<id>.<secret>` | a machine of an organization | what its scopes grant in that organization |
 //! | service token | `Authorization: Bearer <token>` | `st.<id>.<secret>[.<client key>]` | itself | create, read, update, delete on the secrets of one project |
 //!
-//! This version is the **pure core**: no I/O, no async, no clock, no global, no lock. Storage traits, an authenticator
-//! and an issuer to drive it, and minted access tokens, come in later versions; a text of an access token's shape is
-//! recognised, and carried as such.
+//! A text of an access token's shape is recognised, and not yet verified; minting comes with a later version.
+//!
+//! # One process, one screen
+//!
+//! ```
+//! use keygate::{
+//!     Action, Authenticator, DigestKeys, Issuer, Lifetime, MemoryStore, NewServiceToken, Resource,
+//! };
+//! # pollster::block_on(async {
+//!
+//! let keys = DigestKeys::ephemeral()?; // a real host loads its own: DigestKeys::parse(&config)?
+//! let store = MemoryStore::new();
+//! let issuer = Issuer::new(store.clone(), keys.clone());
+//! let gate = Authenticator::new(store, keys);
+//!
+//! let new = NewServiceToken::new("acme", "web", Lifetime::hours(8)).scope("read@web/prod:/app/**".parse()?);
+//! let issued = issuer.service_tokens().issue(new).await?;
+//!
+//! // A request arrives; its header map fits as it is.
+//! let headers = [("authorization", format!("Bearer {}", issued.text.expose()))];
+//! let caller = gate.authenticate(&headers).await?;
+//! let wanted = Resource::secrets("acme", "web", "prod", "/app/db")?; // the host's own row says that acme owns web
+//! let permit = gate.decide(&caller, Action::Read, &wanted).granted()?;
+//! assert_eq!(permit.to_string(), "read on secrets web/prod:/app/db of acme");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
 //!
 //! # The path of a request
 //!
 //! ```text
-//! header lines ── header::present ──▶ presented ─┐
-//!                            the host's lookup ──┼── verify ──▶ caller ── decide ──▶ permit · as the user · denial
-//!                                      moment ───┘
+//!                 ┌ Authenticator ───────────────────────────────────────┐
+//! header lines ───┼─▶ header ──▶ presented ─┐                            │
+//!                 │             Lookup ─────┼──▶ verify ──▶ caller ──────┼──▶ decide ──▶ permit · as the user · denial
+//!                 │              Clock ─────┘                            │
+//!                 └──────────────────────────────────────────────────────┘
 //! ```
 //!
+//! Everything but the authenticator, the issuer and what they are given is a **pure core**: no I/O, no async, no clock, no
+//! lock. A host without async drives it itself:
+//!
 //! ```
-//! use std::{collections::HashMap, sync::Arc};
-//! use keygate::{
-//!     Action, CredentialKey, DigestKeys, Kind, Lifetime, Moment, Presented, Record, Resource, Rights,
-//!     ServiceTokenGrant, SystemRandom, Timestamp, Validity, header, verify,
-//! };
+//! # use std::{collections::HashMap, sync::Arc};
+//! # use keygate::{ApiKeyGrant, Caller, CredentialKey, DigestKeys, Kind, Moment, Presented, Record, SystemRandom, Timestamp};
+//! use keygate::{header, verify};
 //!
-//! // Once: a ring of digest keys. A real host loads its own, with `DigestKeys::parse(&config)?`.
-//! let keys = DigestKeys::ephemeral()?;
-//! let now = Timestamp::parse_rfc3339("2026-11-24T12:00:00Z")?;
-//!
-//! // Issue a service token: the text for its holder, a record for the host's store.
-//! let drawn = keys.draw(Kind::ServiceToken, &SystemRandom)?;
-//! let rights = Rights::new("acme", ["read@web/prod:/app/**".parse()?])?;
-//! let record = Record::builder(drawn.key.id, ServiceTokenGrant::new("web", rights)?, drawn.digest, now)
-//!     .validity(Validity::until(Lifetime::hours(8).ends_at(now)?))
-//!     .build()?;
-//! let map = HashMap::from([(drawn.key, Arc::new(record))]);
-//!
-//! // A request arrives.
-//! let headers = [("authorization", format!("Bearer {}", drawn.text.expose()))];
-//! let caller = match header::present(&headers)? {
+//! # fn authenticate(
+//! #     headers: &[(&str, &str)], map: &HashMap<CredentialKey, Arc<Record>>, keys: &DigestKeys, now: Timestamp,
+//! # ) -> Result<Caller, Box<dyn std::error::Error>> {
+//! let caller = match header::present(headers)? {
 //!     Presented::Credential(text) => {
 //!         keys.check_guard(&text)?; // before a store of one's own is asked
-//!         verify(&text, map.get(&text.key()), &keys, Moment::at(now))?.with_parent(|key| map.get(key))?
+//!         verify(&text, map.get(&text.key()), keys, Moment::at(now))?.with_parent(|key| map.get(key))?
 //!     }
 //!     Presented::AccessToken(_) => return Err("no access tokens here".into()),
 //! };
-//! let wanted = Resource::secrets("acme", "web", "prod", "/app/db")?; // the host's own row says that acme owns web
-//! let permit = caller.decide(Action::Read, &wanted).granted()?;
-//! assert_eq!(permit.to_string(), "read on secrets web/prod:/app/db of acme");
+//! # Ok(caller)
+//! # }
+//! # let keys = DigestKeys::ephemeral()?;
+//! # let drawn = keys.draw(Kind::ApiKey, &SystemRandom)?;
+//! # let now = Timestamp::from_unix(0);
+//! # let record = Record::builder(drawn.key.id, ApiKeyGrant::new("u-17")?, drawn.digest, now).build()?;
+//! # let map = HashMap::from([(record.key(), Arc::new(record))]);
+//! # assert!(authenticate(&[("x-api-key", drawn.text.expose())], &map, &keys, now).is_ok());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # The types to know
 //!
-//! * [`header`] turns header lines into [`Presented`], under a [`HeaderPolicy`]. Every ambiguity is a refusal.
-//! * [`DigestKeys`] draws credentials and digests them; a [`Record`] is what a host stores, and never the secret.
-//! * [`verify()`] is the one ordered list of checks; [`Caller`] is its result.
-//! * [`Caller::decide`] answers for one [`Action`] on one [`Resource`], by [`Scope`]s: a [`Decision`] with three ends.
+//! * [`Authenticator`]: headers in, caller or refusal out. [`Lookup`] is the one method that it needs of a host.
+//! * [`Issuer`]: issues, rotates, revokes, lists. [`Store`] is what it needs; [`MemoryStore`] is one.
+//! * [`Caller`] is who calls; [`Authenticator::decide`] answers for one [`Action`] on one [`Resource`], by [`Scope`]s: a
+//!   [`Decision`] with three ends.
 //! * [`Refusal`] is every no: five classes that never merge, a precise reason for the log, one public face.
+//! * [`DigestKeys`] are the server's keys; a [`Record`] is what a store holds, and never the secret.
+//! * [`HeaderPolicy`], [`Observer`], [`UseRecorder`], [`Clock`] and [`RandomSource`] are there when they are needed.
 //!
 //! # What it refuses to do
 //!
@@ -73,6 +96,7 @@
 //! * **Merge outcomes.** A store that is down is *undecided*; it never reads as a denial, and never as a permission.
 //! * **Keep a secret.** Records hold keyed digests; texts are wiped when dropped and print as `***`.
 //! * **Let a machine grow.** What a service account mints is cut, at each use, to what the account holds then.
+//! * **Write because of a stranger.** Verification writes nothing; uses are noted in memory, after full success only.
 //! * **Run a slow hash.** Its secrets are 168 random bits, so a keyed SHA-256 is right for them; passwords are not its
 //!   business, and neither are sessions, browsers or people.
 //!
@@ -84,7 +108,10 @@
 //!
 //! # Features
 //!
-//! None yet: what there is has no runtime, no HTTP types, no slow hash and no `unsafe` code.
+//! The default build has no runtime, no HTTP types, no slow hash and no `unsafe` code of ours.
+//!
+//! * `test-kit`: for the tests of a host's handlers, callers that nobody authenticated and randomness that a seed repeats.
+//!   Among dev-dependencies only.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -42,10 +42,10 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 /// [code](Reason::code)), `fault`, `explanation`, `method`, `credential`, `proven`, `owner`, `action`, `resource` and
 /// `scope`; what an event does not have is null.
 #[derive(Clone, Copy, Debug)]
-pub struct Event<'a>(Kind<'a>);
+pub struct Event<'a>(Heard<'a>);
 
 #[derive(Clone, Copy, Debug)]
-enum Kind<'a> {
+enum Heard<'a> {
     Refused { refusal: &'a Refusal, owner: Option<&'a Owner> },
     Decided { access: Permit<'a>, outcome: Outcome, reason: Option<Reason>, nearest: Option<&'a Scope> },
 }
@@ -80,7 +80,7 @@ impl Outcome {
 
 impl<'a> Event<'a> {
     pub(crate) const fn refused(refusal: &'a Refusal, owner: Option<&'a Owner>) -> Self {
-        Self(Kind::Refused { refusal, owner })
+        Self(Heard::Refused { refusal, owner })
     }
 
     pub(crate) fn decided(decision: &Decision<'a>) -> Self {
@@ -92,15 +92,15 @@ impl<'a> Event<'a> {
                 (denial.access, Outcome::Refused(reason.class()), Some(reason), denial.nearest())
             }
         };
-        Self(Kind::Decided { access, outcome, reason, nearest })
+        Self(Heard::Decided { access, outcome, reason, nearest })
     }
 
     /// How it ended.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self.0 {
-            Kind::Refused { refusal, .. } => Outcome::Refused(refusal.class()),
-            Kind::Decided { outcome, .. } => outcome,
+            Heard::Refused { refusal, .. } => Outcome::Refused(refusal.class()),
+            Heard::Decided { outcome, .. } => outcome,
         }
     }
 
@@ -108,8 +108,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub const fn reason(&self) -> Option<Reason> {
         match self.0 {
-            Kind::Refused { refusal, .. } => Some(refusal.reason()),
-            Kind::Decided { reason, .. } => reason,
+            Heard::Refused { refusal, .. } => Some(refusal.reason()),
+            Heard::Decided { reason, .. } => reason,
         }
     }
 
@@ -117,8 +117,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub const fn refusal(&self) -> Option<&'a Refusal> {
         match self.0 {
-            Kind::Refused { refusal, .. } => Some(refusal),
-            Kind::Decided { .. } => None,
+            Heard::Refused { refusal, .. } => Some(refusal),
+            Heard::Decided { .. } => None,
         }
     }
 
@@ -126,13 +126,13 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn method(&self) -> Option<Method> {
         match self.0 {
-            Kind::Refused { refusal, .. } => {
+            Heard::Refused { refusal, .. } => {
                 refusal.credential().map(|key| key.kind.into()).or(match refusal.reason() {
                     Reason::KindNotAccepted(method) | Reason::WrongChannel(method) => Some(method),
                     _ => None,
                 })
             }
-            Kind::Decided { access, .. } => Some(access.caller().method()),
+            Heard::Decided { access, .. } => Some(access.caller().method()),
         }
     }
 
@@ -140,8 +140,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn credential(&self) -> Option<CredentialKey> {
         match self.0 {
-            Kind::Refused { refusal, .. } => refusal.credential(),
-            Kind::Decided { access, .. } => Some(access.caller().credential()),
+            Heard::Refused { refusal, .. } => refusal.credential(),
+            Heard::Decided { access, .. } => Some(access.caller().credential()),
         }
     }
 
@@ -149,8 +149,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub const fn is_proven(&self) -> bool {
         match self.0 {
-            Kind::Refused { refusal, .. } => refusal.proven(),
-            Kind::Decided { .. } => true,
+            Heard::Refused { refusal, .. } => refusal.proven(),
+            Heard::Decided { .. } => true,
         }
     }
 
@@ -158,8 +158,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn owner(&self) -> Option<&'a Owner> {
         match self.0 {
-            Kind::Refused { owner, .. } => owner,
-            Kind::Decided { access, .. } => Some(access.caller().owner()),
+            Heard::Refused { owner, .. } => owner,
+            Heard::Decided { access, .. } => Some(access.caller().owner()),
         }
     }
 
@@ -167,8 +167,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub const fn caller(&self) -> Option<&'a Caller> {
         match self.0 {
-            Kind::Refused { .. } => None,
-            Kind::Decided { access, .. } => Some(access.caller()),
+            Heard::Refused { .. } => None,
+            Heard::Decided { access, .. } => Some(access.caller()),
         }
     }
 
@@ -176,8 +176,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub const fn action(&self) -> Option<Action> {
         match self.0 {
-            Kind::Refused { .. } => None,
-            Kind::Decided { access, .. } => Some(access.action()),
+            Heard::Refused { .. } => None,
+            Heard::Decided { access, .. } => Some(access.action()),
         }
     }
 
@@ -185,8 +185,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub const fn resource(&self) -> Option<&'a Resource<'a>> {
         match self.0 {
-            Kind::Refused { .. } => None,
-            Kind::Decided { access, .. } => Some(access.resource()),
+            Heard::Refused { .. } => None,
+            Heard::Decided { access, .. } => Some(access.resource()),
         }
     }
 
@@ -194,8 +194,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub const fn scope(&self) -> Option<&'a Scope> {
         match self.0 {
-            Kind::Refused { .. } => None,
-            Kind::Decided { nearest, .. } => nearest,
+            Heard::Refused { .. } => None,
+            Heard::Decided { nearest, .. } => nearest,
         }
     }
 }
@@ -204,9 +204,9 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.outcome().code())?;
         match self.0 {
-            Kind::Refused { refusal, .. } => write!(f, ": {}", refusal.explain())?,
-            Kind::Decided { access, reason: None, .. } => write!(f, ": {access}")?,
-            Kind::Decided { access, reason: Some(reason), .. } => write!(f, ": {access}: {reason}")?,
+            Heard::Refused { refusal, .. } => write!(f, ": {}", refusal.explain())?,
+            Heard::Decided { access, reason: None, .. } => write!(f, ": {access}")?,
+            Heard::Decided { access, reason: Some(reason), .. } => write!(f, ": {access}: {reason}")?,
         }
         match self.credential() {
             Some(key) if self.is_proven() => write!(f, " ({key})"),

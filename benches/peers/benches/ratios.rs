@@ -1,5 +1,9 @@
 //! `cargo bench -p keygate-peers --bench ratios`: all cases interleaved in one process, as multiples of the floor.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use keygate::Kind;
 use keygate_peers::case::order;
 use keygate_peers::driven::{self, Service};
@@ -12,7 +16,8 @@ fn main() {
     // `cargo bench` says `--bench`; without it (`cargo test --all-targets`) one round shows that all cases work.
     let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 1 };
     let [tokens, accounts, api_keys] = [Kind::ServiceToken, Kind::ServiceAccount, Kind::ApiKey].map(Host::of);
-    let service = Service::of(CREDENTIALS);
+    let service = Arc::new(Service::of(CREDENTIALS));
+    let (flood, asked) = driven::flood();
     let texts = tokens.texts();
     let (jwt, jwt_length) = jwt::case();
     let cases = [
@@ -27,6 +32,7 @@ fn main() {
         driven::granted("gate", &service),
         driven::wrong_secret(&service),
         driven::unknown_id(&service),
+        flood,
         driven::issued(),
         naive::case(texts),
         prefixed::case(),
@@ -61,7 +67,12 @@ fn main() {
         println!("{name:<18} {median:>10.2} {low:>10.2} {high:>10.2} {allocations:>13} {time:>16.0}");
         lines += &format!("ratio {name} {median:.2} {allocations}\n");
     }
+    let second_thread = Duration::from_millis(if rounds == ROUNDS { 400 } else { 10 });
+    let scaling = driven::two_threads(&service, second_thread);
+    println!("\ngate_made_up asked the store {} times", asked.load(Ordering::Relaxed));
+    println!("two threads answer {scaling:.2} times as many requests through one gate as one thread");
     print!("\n{lines}");
+    println!("asked gate_made_up {}\nscaling gate {scaling:.2}", asked.load(Ordering::Relaxed));
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {

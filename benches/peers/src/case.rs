@@ -62,8 +62,13 @@ impl Case {
 
 /// All credentials, each once, in an order that no prefetcher guesses and that is the same in every run.
 pub fn order() -> Vec<usize> {
+    order_of(CREDENTIALS)
+}
+
+/// The same of so many.
+pub fn order_of(credentials: usize) -> Vec<usize> {
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
-    let mut order: Vec<usize> = (0..CREDENTIALS).collect();
+    let mut order: Vec<usize> = (0..credentials).collect();
     order.sort_by_cached_key(|credential| hasher.hash_one(credential));
     order
 }

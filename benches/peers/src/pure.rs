@@ -95,10 +95,15 @@ impl Headers {
 
 /// The floor, over the texts of this host in the same order.
 pub fn floor(host: &Host) -> Case {
+    Case::new("floor", floor_of(&host.texts))
+}
+
+/// The floor over these texts: whether it verifies the one of a number.
+pub fn floor_of(texts: &[String]) -> impl Fn(usize) -> bool + use<> {
     let texts: Vec<[u8; 55]> =
-        host.texts.iter().map(|text| text.as_bytes().try_into().expect("55 characters")).collect();
+        texts.iter().map(|text| text.as_bytes().try_into().expect("55 characters")).collect();
     let floor = Floor::new(&[7; 32], texts.iter().copied());
-    Case::new("floor", move |credential| floor.verify(&texts[credential]))
+    move |credential| floor.verify(&texts[credential])
 }
 
 /// Headers to a granted access on secrets (a service token's, an account's) or, as the user, on a project (an API key's).
