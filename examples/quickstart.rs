@@ -3,6 +3,9 @@
 //! It issues one credential of each kind, answers requests, rotates, lets one expire, revokes one, and looks at what there is
 //! in the evening. The clock is one that is told the time, so that a day takes no time.
 
+#![allow(clippy::print_stdout, reason = "a command prints")]
+#![allow(clippy::string_slice, reason = "of a text of its own")]
+
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,21 +19,22 @@ use keygate::{
 
 /// One line of the day.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Line {
+pub(crate) struct Line {
     /// The time of day.
-    pub time: String,
+    pub(crate) time: String,
     /// What happens, or who asks.
-    pub what: String,
+    pub(crate) what: String,
     /// For what.
-    pub asks: String,
+    pub(crate) asks: String,
     /// The answer's status; none where nobody asked.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// What the caller never sees: why.
-    pub log: String,
+    pub(crate) log: String,
 }
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+#[allow(dead_code, reason = "the tests take the lines and leave the table")]
 fn main() -> Outcome<()> {
     println!("{:<8}  {:<38}  {:<39}  {:<6}  for the log", "time", "what happens", "asks for", "answer");
     for Line { time, what, asks, status, log } in pollster::block_on(day())? {
@@ -41,7 +45,7 @@ fn main() -> Outcome<()> {
 }
 
 /// The whole day.
-pub async fn day() -> Outcome<Vec<Line>> {
+pub(crate) async fn day() -> Outcome<Vec<Line>> {
     let mut service = Service::start("2026-11-24T08:00:00Z")?;
 
     // Each kind has its owner, its rights and its end. The text is shown once; the store has a digest of it.

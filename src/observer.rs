@@ -13,6 +13,9 @@ use crate::{
 
 /// Hears of every refused authentication and of every decision, while the answer waits: be quick, and never block.
 ///
+/// What a host settles itself it does not hear of: whether an API key's user may, and an irregular [`Resource`]. So a handler
+/// logs its final refusal too.
+///
 /// A clone of an `Arc` is an observer too, so that a host keeps a handle on what counts.
 ///
 /// ```
@@ -47,7 +50,7 @@ pub struct Event<'a>(Heard<'a>);
 #[derive(Clone, Copy, Debug)]
 enum Heard<'a> {
     Refused { refusal: &'a Refusal, owner: Option<&'a Owner> },
-    Decided { access: Permit<'a>, outcome: Outcome, reason: Option<Reason>, nearest: Option<&'a Scope> },
+    Decided(&'a Decision<'a>),
 }
 
 /// How an authentication or a decision ended.
@@ -83,16 +86,8 @@ impl<'a> Event<'a> {
         Self(Heard::Refused { refusal, owner })
     }
 
-    pub(crate) fn decided(decision: &Decision<'a>) -> Self {
-        let (access, outcome, reason, nearest) = match decision {
-            Decision::Permit(permit) => (*permit, Outcome::Permitted, None, permit.scope()),
-            Decision::AsUser(pending) => (pending.access, Outcome::AsUser, None, None),
-            Decision::Deny(denial) => {
-                let reason = denial.reason();
-                (denial.access, Outcome::Refused(reason.class()), Some(reason), denial.nearest())
-            }
-        };
-        Self(Heard::Decided { access, outcome, reason, nearest })
+    pub(crate) const fn decided(decision: &'a Decision<'a>) -> Self {
+        Self(Heard::Decided(decision))
     }
 
     /// How it ended.
@@ -100,7 +95,9 @@ impl<'a> Event<'a> {
     pub const fn outcome(&self) -> Outcome {
         match self.0 {
             Heard::Refused { refusal, .. } => Outcome::Refused(refusal.class()),
-            Heard::Decided { outcome, .. } => outcome,
+            Heard::Decided(Decision::Permit(_)) => Outcome::Permitted,
+            Heard::Decided(Decision::AsUser(_)) => Outcome::AsUser,
+            Heard::Decided(Decision::Deny(denial)) => Outcome::Refused(denial.reason().class()),
         }
     }
 
@@ -109,16 +106,18 @@ impl<'a> Event<'a> {
     pub const fn reason(&self) -> Option<Reason> {
         match self.0 {
             Heard::Refused { refusal, .. } => Some(refusal.reason()),
-            Heard::Decided { reason, .. } => reason,
+            Heard::Decided(Decision::Deny(denial)) => Some(denial.reason()),
+            Heard::Decided(Decision::Permit(_) | Decision::AsUser(_)) => None,
         }
     }
 
-    /// The refusal of an authentication, with the error underneath; a decision has none.
+    /// All that is known of why it was refused, for people; of what was not refused, nothing.
     #[must_use]
-    pub const fn refusal(&self) -> Option<&'a Refusal> {
+    pub fn explanation(&self) -> Option<String> {
         match self.0 {
-            Heard::Refused { refusal, .. } => Some(refusal),
-            Heard::Decided { .. } => None,
+            Heard::Refused { refusal, .. } => Some(refusal.explain().to_string()),
+            Heard::Decided(Decision::Deny(denial)) => Some(denial.to_string()),
+            Heard::Decided(Decision::Permit(_) | Decision::AsUser(_)) => None,
         }
     }
 
@@ -132,7 +131,7 @@ impl<'a> Event<'a> {
                     _ => None,
                 })
             }
-            Heard::Decided { access, .. } => Some(access.caller().method()),
+            Heard::Decided(_) => self.caller().map(Caller::method),
         }
     }
 
@@ -141,7 +140,7 @@ impl<'a> Event<'a> {
     pub fn credential(&self) -> Option<CredentialKey> {
         match self.0 {
             Heard::Refused { refusal, .. } => refusal.credential(),
-            Heard::Decided { access, .. } => Some(access.caller().credential()),
+            Heard::Decided(_) => self.caller().map(Caller::credential),
         }
     }
 
@@ -150,7 +149,7 @@ impl<'a> Event<'a> {
     pub const fn is_proven(&self) -> bool {
         match self.0 {
             Heard::Refused { refusal, .. } => refusal.proven(),
-            Heard::Decided { .. } => true,
+            Heard::Decided(_) => true,
         }
     }
 
@@ -159,43 +158,54 @@ impl<'a> Event<'a> {
     pub fn owner(&self) -> Option<&'a Owner> {
         match self.0 {
             Heard::Refused { owner, .. } => owner,
-            Heard::Decided { access, .. } => Some(access.caller().owner()),
+            Heard::Decided(_) => self.caller().map(Caller::owner),
+        }
+    }
+
+    /// The refusal of an authentication, with the error underneath; a decision has none.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&'a Refusal> {
+        match self.0 {
+            Heard::Refused { refusal, .. } => Some(refusal),
+            Heard::Decided(_) => None,
         }
     }
 
     /// The caller of a decision.
     #[must_use]
-    pub const fn caller(&self) -> Option<&'a Caller> {
-        match self.0 {
-            Heard::Refused { .. } => None,
-            Heard::Decided { access, .. } => Some(access.caller()),
-        }
+    pub fn caller(&self) -> Option<&'a Caller> {
+        self.access().map(Permit::caller)
     }
 
     /// The action of a decision.
     #[must_use]
-    pub const fn action(&self) -> Option<Action> {
-        match self.0 {
-            Heard::Refused { .. } => None,
-            Heard::Decided { access, .. } => Some(access.action()),
-        }
+    pub fn action(&self) -> Option<Action> {
+        self.access().map(Permit::action)
     }
 
     /// The resource of a decision.
     #[must_use]
-    pub const fn resource(&self) -> Option<&'a Resource<'a>> {
-        match self.0 {
-            Heard::Refused { .. } => None,
-            Heard::Decided { access, .. } => Some(access.resource()),
-        }
+    pub fn resource(&self) -> Option<&'a Resource<'a>> {
+        self.access().map(Permit::resource)
     }
 
     /// The scope that permitted, or that came nearest.
     #[must_use]
     pub const fn scope(&self) -> Option<&'a Scope> {
         match self.0 {
+            Heard::Decided(Decision::Permit(permit)) => permit.scope(),
+            Heard::Decided(Decision::Deny(denial)) => denial.nearest(),
+            Heard::Decided(Decision::AsUser(_)) | Heard::Refused { .. } => None,
+        }
+    }
+
+    /// Who wanted what, whether it was permitted or not.
+    const fn access(&self) -> Option<&'a Permit<'a>> {
+        match self.0 {
             Heard::Refused { .. } => None,
-            Heard::Decided { nearest, .. } => nearest,
+            Heard::Decided(Decision::Permit(permit)) => Some(permit),
+            Heard::Decided(Decision::AsUser(pending)) => Some(&pending.access),
+            Heard::Decided(Decision::Deny(denial)) => Some(&denial.access),
         }
     }
 }
@@ -203,10 +213,10 @@ impl<'a> Event<'a> {
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.outcome().code())?;
-        match self.0 {
-            Heard::Refused { refusal, .. } => write!(f, ": {}", refusal.explain())?,
-            Heard::Decided { access, reason: None, .. } => write!(f, ": {access}")?,
-            Heard::Decided { access, reason: Some(reason), .. } => write!(f, ": {access}: {reason}")?,
+        match (self.explanation(), self.access()) {
+            (Some(explanation), _) => write!(f, ": {explanation}")?,
+            (None, Some(access)) => write!(f, ": {access}")?,
+            (None, None) => {}
         }
         match self.credential() {
             Some(key) if self.is_proven() => write!(f, " ({key})"),
@@ -225,7 +235,7 @@ impl Serialize for Event<'_> {
         event.serialize_field("outcome", self.outcome().code())?;
         event.serialize_field("reason", &self.reason().map(Reason::code))?;
         event.serialize_field("fault", &self.reason().is_some_and(Reason::is_fault))?;
-        event.serialize_field("explanation", &self.refusal().map(|refusal| text(&refusal.explain())))?;
+        event.serialize_field("explanation", &self.explanation())?;
         event.serialize_field("method", &self.method().map(|method| text(&method)))?;
         event.serialize_field("credential", &self.credential().map(|key| text(&key)))?;
         event.serialize_field("proven", &self.is_proven())?;

@@ -327,12 +327,15 @@ impl fmt::Display for Explanation<'_> {
         match &self.0.detail {
             Detail::Forbidden(forbidden) => write!(f, ": {}", forbidden.why),
             Detail::Source(source) => {
-                write!(f, ": {source}")?;
+                let mut next: Option<&(dyn Error + 'static)> = Some(&**source);
                 // Bounded, should an error be its own source.
-                let mut next = source.source();
                 for _ in 0..16 {
                     let Some(error) = next else { break };
-                    write!(f, ": {error}")?;
+                    // A store's error begins with what the reason says.
+                    let text = error.to_string();
+                    if text != self.0.reason.to_string() {
+                        write!(f, ": {text}")?;
+                    }
                     next = error.source();
                 }
                 Ok(())

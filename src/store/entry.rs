@@ -82,8 +82,10 @@ pub(super) fn holds(record: &Record, secret: u32) -> bool {
 
 /// How many stored secrets need the key of a slot.
 ///
-/// While `digests` is not zero, dropping the key makes credentials *undecided*; while only `guards` is not zero, keep it
-/// as guard only ([`DigestKeys::guard_only_text`](crate::DigestKeys::guard_only_text)).
+/// While `digests` is not zero, the key stays whole: without it these credentials are *undecided*, or, where their guard is
+/// checked first, *denied*. While `guards` is not zero, it stays at least as guard only
+/// ([`DigestKeys::guard_only_text`](crate::DigestKeys::guard_only_text)): without it, where the lookup has to be asked, they
+/// are *denied*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "every store makes these three values")]
 pub struct SlotCount {

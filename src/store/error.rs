@@ -72,7 +72,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             StoreErrorKind::Unavailable => "the store did not answer",
-            StoreErrorKind::Corrupt => "what the store holds does not decode",
+            StoreErrorKind::Corrupt => "the store's record does not decode",
             StoreErrorKind::Rejected => "the store cannot do this",
         })
     }

@@ -513,3 +513,97 @@ fn contains(haystack: &[u8], masked: &[u8], mask: u8) -> bool {
     }
     false
 }
+
+/// Drivers hold stores, keys and, for a moment, texts: what they print, and what observers hear, has none of it.
+#[test]
+fn no_driver_prints_a_secret() {
+    use keygate::{
+        Authenticator, Event, Expiry, IssueError, Issuer, Lookup, MemoryStore, NewServiceAccount,
+        NewServiceToken, Observer, Overlap, Owner, Peek, Store, StoreError, UseRecorder,
+    };
+    use pollster::block_on;
+
+    #[derive(Clone, Default)]
+    struct Heard(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+    impl Observer for Heard {
+        fn observe(&self, event: &Event<'_>) {
+            let json = serde_json::to_string(event).unwrap();
+            self.0.lock().unwrap().push(format!("{event} {event:?} {event:#?} {json}"));
+        }
+    }
+
+    let mut canary = Canary::default();
+    let [bytes, other_bytes] = [[0xb7; 32], [0xb8; 32]];
+    canary.secret("a digest key", &bytes);
+    let keys = DigestKeys::new([DigestKey::active(3, &bytes).unwrap()]).unwrap();
+    let other = DigestKeys::new([DigestKey::active(3, &other_bytes).unwrap()]).unwrap();
+    let (store, heard) = (MemoryStore::new(), Heard::default());
+    let recorder = UseRecorder::builder(store.clone()).upgrade_digests().build().unwrap();
+    let builder = Authenticator::builder(store.clone(), keys.clone());
+    canary.debug(&builder);
+    let gate = builder.observer(heard.clone()).use_recorder(recorder.clone()).build().unwrap();
+    let issuer = Issuer::new(store.clone(), keys.clone());
+
+    let new = NewServiceAccount::new("acme", Expiry::Never)
+        .scope("*@web/prod:/**".parse().unwrap())
+        .sealed_key("web", (60..108).collect::<Vec<u8>>());
+    canary.secret("a sealed key", &(60..108).collect::<Vec<u8>>());
+    canary.debug(&new);
+    let account = block_on(issuer.service_accounts().issue(new)).unwrap();
+    let new = NewServiceToken::new("acme", "web", keygate::Lifetime::hours(1))
+        .scope("read@web/prod:/app/**".parse().unwrap());
+    canary.debug(&new);
+    let token = block_on(issuer.service_tokens().issue(new)).unwrap();
+    let accounts = issuer.service_accounts().owned_by(Owner::organization("acme").unwrap());
+    let rotated = block_on(accounts.rotate(&account.record.key().id, Overlap::hours(1))).unwrap();
+    let unknown = keys.draw(Kind::ApiKey, &keygate::SystemRandom).unwrap();
+    let made_up = other.redraw(token.record.key(), &keygate::SystemRandom).unwrap();
+
+    for text in [&account.text, &token.text, &rotated.text, &unknown.text, &made_up.text] {
+        canary.secret("a secret", &text.expose().as_bytes()[16..44]);
+    }
+    for digest in
+        [rotated.record.current(), &rotated.record.retiring().unwrap().secret, token.record.current()]
+    {
+        canary.secret("a digest", digest.digest.as_bytes());
+    }
+    for issued in [&account, &token, &rotated] {
+        canary.debug(issued);
+        let line = line(issued.text.expose());
+        let caller = block_on(gate.authenticate([line])).unwrap();
+        canary.debug(&caller);
+        for path in ["/app/db", "/billing"] {
+            let resource = Resource::secrets("acme", "web", "prod", path).unwrap();
+            canary.debug(&gate.decide(&caller, Action::Delete, &resource));
+        }
+    }
+    for text in [&unknown.text, &made_up.text] {
+        canary.refusal(&block_on(gate.authenticate([line(text.expose())])).unwrap_err());
+        canary.refusal(&block_on(gate.authenticate([line(&text.expose()[..50])])).unwrap_err());
+    }
+    let key = account.record.key();
+    canary.debug(&store.peek(key.kind, &key.id));
+    assert!(matches!(store.peek(key.kind, &key.id), Peek::Known(_)));
+    canary.debug(&block_on(store.read(key.kind, &key.id)).unwrap());
+    canary.debug(&block_on(accounts.list(None, 10)).unwrap());
+    canary.debug(&store);
+    canary.debug(&recorder);
+    canary.debug(&gate);
+    canary.debug(&gate.accept([Kind::ApiKey]));
+    canary.debug(&issuer);
+    canary.debug(&issuer.api_keys());
+    canary.debug(&accounts);
+    canary.debug(&block_on(recorder.flush()).unwrap());
+    for error in [
+        IssueError::from(StoreError::corrupt(
+            Record::decode(&account.record.encode().unwrap()[1..]).unwrap_err(),
+        )),
+        block_on(accounts.revoke(&key.id, "")).unwrap_err(),
+        token.with_client_key(CLIENT_KEY).map(|_| IssueError::NotFound).unwrap(),
+        IssueError::from(token.with_client_key("no.key").unwrap_err()),
+    ] {
+        canary.error(&error);
+    }
+    canary.printed.extend(heard.0.lock().unwrap().drain(..));
+    canary.is_in_none(50);
+}

@@ -1,5 +1,5 @@
 //! Bugs that others had, and that keygate does not: a test a lesson, in the order of the manual's list. Lessons of
-//! parts that are not there yet (stores, caches, issuers, access tokens) come with these.
+//! stores and issuers are in `lessons_of_stores`; those of caches and access tokens come with these.
 
 use std::collections::HashMap;
 use std::sync::Arc;
