@@ -1,5 +1,7 @@
 //! What an issue is told of a new credential, by kind.
 
+use std::fmt;
+
 use crate::{
     ApiKeyGrant, Expiry, Grant, Invalid, Lifetime, Network, Rights, Scope, ServiceAccountGrant,
     ServiceTokenGrant, Timestamp,
@@ -13,6 +15,16 @@ pub(super) struct Common {
     pub(super) created_by: Option<String>,
     pub(super) not_before: Option<Timestamp>,
     pub(super) networks: Option<Vec<Network>>,
+}
+
+/// What is sealed for somebody else: of it, a log sees the length.
+#[derive(Clone)]
+struct Opaque(Box<[u8]>);
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 /// A new credential of any kind, its grant checked.
@@ -108,7 +120,7 @@ pub struct NewServiceAccount {
     expiry: Expiry,
     scopes: Vec<Scope>,
     public_key: Option<[u8; 32]>,
-    sealed_keys: Vec<(String, Box<[u8]>)>,
+    sealed_keys: Vec<(String, Opaque)>,
 }
 
 impl NewServiceAccount {
@@ -144,7 +156,7 @@ impl NewServiceAccount {
 
     /// The key of a project, sealed to the public key: opaque, 1–1,024 bytes, at most 256 of them.
     pub fn sealed_key(mut self, project: &str, sealed: impl Into<Box<[u8]>>) -> Self {
-        self.sealed_keys.push((project.to_owned(), sealed.into()));
+        self.sealed_keys.push((project.to_owned(), Opaque(sealed.into())));
         self
     }
 
@@ -155,7 +167,7 @@ impl NewServiceAccount {
         if let Some(key) = self.public_key {
             grant = grant.with_public_key(key);
         }
-        for (project, sealed) in self.sealed_keys {
+        for (project, Opaque(sealed)) in self.sealed_keys {
             grant = grant.with_sealed_key(&project, sealed)?;
         }
         Ok(Draft { common: self.common, grant: grant.into(), expiry: self.expiry })
@@ -179,7 +191,7 @@ pub struct NewServiceToken {
     project: String,
     lifetime: Lifetime,
     scopes: Vec<Scope>,
-    client_box: Option<Box<[u8]>>,
+    client_box: Option<Opaque>,
 }
 
 impl NewServiceToken {
@@ -209,7 +221,7 @@ impl NewServiceToken {
 
     /// What the token's client needs and only it can open: opaque, 1–4,096 bytes.
     pub fn client_box(mut self, sealed: impl Into<Box<[u8]>>) -> Self {
-        self.client_box = Some(sealed.into());
+        self.client_box = Some(Opaque(sealed.into()));
         self
     }
 
@@ -219,7 +231,7 @@ impl NewServiceToken {
         check_not_empty(&self.scopes)?;
         let rights = Rights::new(&self.organization, self.scopes)?;
         let mut grant = ServiceTokenGrant::new(&self.project, rights)?;
-        if let Some(sealed) = self.client_box {
+        if let Some(Opaque(sealed)) = self.client_box {
             grant = grant.with_client_box(sealed)?;
         }
         Ok(Draft { common: self.common, grant: grant.into(), expiry: self.lifetime.into() })
