@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, drawn) in [("wrong_secret", wrong), ("unknown_id", unknown)] {
         let lines = bearer(drawn.text.expose());
         group.bench_function(name, |bencher| {
-            bencher.iter(|| at_once(gate.authenticate(black_box(&lines))).is_err())
+            bencher.iter(|| at_once(gate.authenticate(black_box(&lines))).is_err());
         });
     }
     group.finish();

@@ -10,16 +10,22 @@
 )]
 
 use std::hint::black_box;
-use std::sync::Mutex;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use allocation_counter::measure;
 use keygate::header::{self, HeaderPolicy};
-use keygate::{Action, Decision, Kind, Presented, Resource, SystemRandom, Verified};
+use keygate::{
+    Action, Authenticator, AuthenticatorBuilder, Counter, CredentialKey, CredentialText, Decision, Inserted,
+    Kind, Lookup, ManualClock, MemoryStore, Parent, Presented, Resource, Store, SystemRandom, UseRecorder,
+    Verified,
+};
 
 #[path = "it/support/fixtures.rs"]
 mod fixtures;
 
-use fixtures::{Host, IMPORTED, line};
+use fixtures::{Host, IMPORTED, NOW, line};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -119,6 +125,132 @@ fn verifying_up_to_a_decision_allocates_nothing() {
             assert!(host.verify(&presented).is_err());
         });
     }
+}
+
+/// What a service has: an authenticator over a lookup behind a trait object, in front of the records of a host.
+fn gate(host: &Host, configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) -> Authenticator {
+    let store = MemoryStore::new();
+    for record in host.records.values() {
+        assert_eq!(at_once(store.insert(record)).unwrap(), Inserted::Yes);
+    }
+    let lookup: Arc<dyn Lookup> = Arc::new(store);
+    let builder = Authenticator::builder(lookup, host.keys.clone()).clock(ManualClock::at(NOW));
+    configure(builder.policy(HeaderPolicy::new().imported(Kind::ALL))).build().unwrap()
+}
+
+/// The answer of a future that waits for nothing.
+fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// The same through an authenticator, as a service has it: alone, with an observer that counts, with a recorder of uses;
+/// narrowed, optional; permitted and refused.
+#[test]
+fn authenticating_up_to_a_decision_allocates_nothing() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let mut host = Host::new(&SystemRandom);
+    let mut texts: Vec<String> = Kind::ALL.map(|kind| host.issue(kind, &SystemRandom)).into();
+    IMPORTED.iter().for_each(|text| host.import(text));
+    texts.extend(IMPORTED.map(str::to_owned));
+    let account = host.issue(Kind::ServiceAccount, &SystemRandom);
+    texts.push(minted(&mut host, &account));
+
+    let (counter, uses) = (Arc::new(Counter::new()), UseRecorder::new(MemoryStore::new()));
+    let gates = [
+        ("alone", gate(&host, |builder| builder)),
+        ("with a counter", gate(&host, |builder| builder.observer(Arc::clone(&counter)))),
+        (
+            "with a recorder",
+            gate(&host, |builder| builder.use_recorder(uses.clone()).observer(Arc::clone(&counter))),
+        ),
+    ];
+    for (what, gate) in &gates {
+        // A recorder makes room at a secret's first use; from then on it only notes the time.
+        texts.iter().for_each(|text| drop(at_once(gate.authenticate([line(text)])).unwrap()));
+        for text in &texts {
+            let (name, value) = line(text);
+            let lines = [("accept", b"*/*".as_slice()), (name, value.as_bytes())];
+            let kind = Kind::from_name(&text[..2]).unwrap();
+            let permitted = allocates_nothing(what, || {
+                let narrowed = gate.accept([kind]).client([192, 0, 2, 7].into());
+                let caller = at_once(gate.authenticate(&lines)).unwrap();
+                let again = at_once(narrowed.authenticate(lines)).unwrap();
+                let optional = at_once(narrowed.authenticate_optional(&lines)).unwrap().unwrap();
+                let resource = match kind {
+                    Kind::ApiKey => Resource::project("acme", "web").unwrap(),
+                    _ => Resource::secrets("acme", "web", "prod", "/app/db").unwrap(),
+                };
+                [caller, again, optional].iter().all(|caller| {
+                    let decision = gate.decide(caller, Action::Read, &resource);
+                    matches!(decision, Decision::Permit(_) | Decision::AsUser(_))
+                })
+            });
+            assert!(permitted, "{what}: {text}");
+
+            // Denied accesses, wrong secrets, unknown ids, other kinds and damage cost no more.
+            let other = other_secret(&host, text);
+            let wrong = wrong_secret(&host, text);
+            let (other, wrong) = (line(&other).1, line(&wrong).1);
+            allocates_nothing(what, || {
+                let caller = at_once(gate.authenticate(&lines)).unwrap();
+                let elsewhere = Resource::secrets("other", "web", "prod", "/app/db").unwrap();
+                assert!(matches!(gate.decide(&caller, Action::Read, &elsewhere), Decision::Deny(_)));
+                for value in [&other, &wrong, &value[..value.len() - 1]] {
+                    let refusal = at_once(gate.authenticate([(name, value)])).unwrap_err();
+                    assert!(refusal.status() >= 400);
+                }
+                let elsewhere = gate.accept(Kind::ALL.into_iter().filter(|other| *other != kind));
+                assert_eq!(at_once(elsewhere.authenticate(&lines)).unwrap_err().status(), 401);
+                assert!(at_once(gate.authenticate_optional([("accept", "*/*")])).unwrap().is_none());
+            });
+        }
+    }
+    assert!(counter.counts().permitted > 0 && counter.counts().denied > 0);
+}
+
+/// Promise P5, through the authenticator.
+#[test]
+fn an_authenticator_refuses_a_hostile_request_without_the_heap() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let host = Host::new(&SystemRandom);
+    let counter = Arc::new(Counter::new());
+    let gate = gate(&host, |builder| builder.observer(Arc::clone(&counter)));
+    let hostile = hostile();
+    for (what, lines) in &hostile {
+        let status = allocates_nothing(what, || at_once(gate.authenticate(lines)).unwrap_err().status());
+        assert!(status >= 400, "{what}");
+        allocates_nothing(what, || drop(at_once(gate.authenticate_optional(lines))));
+        let narrowed = gate.accept([Kind::ApiKey]);
+        assert!(allocates_nothing(what, || at_once(narrowed.authenticate(lines)).is_err()), "{what}");
+    }
+    let counts = counter.counts();
+    assert!(
+        counts.bad_request + counts.denied + counts.no_credential
+            >= 2 * u64::try_from(hostile.len()).unwrap()
+    );
+}
+
+/// A service token that the account minted.
+fn minted(host: &mut Host, account: &str) -> String {
+    let text = host.issue(Kind::ServiceToken, &SystemRandom);
+    let [account, key] = [account, &text].map(|text| {
+        let text = CredentialText::parse(text).unwrap();
+        CredentialKey::new(text.kind(), text.id())
+    });
+    let parent = Parent { account: account.id, mint_generation: 0 };
+    let child = host.records.get(&key).unwrap().to_builder().parent(parent).build().unwrap();
+    host.records.insert(key, Arc::new(child));
+    text
+}
+
+/// Another text of the same kind and id.
+fn wrong_secret(host: &Host, text: &str) -> String {
+    let parsed = CredentialText::parse(text).unwrap();
+    let key = CredentialKey::new(parsed.kind(), parsed.id());
+    host.keys.redraw(key, &SystemRandom).unwrap().text.expose().to_owned()
 }
 
 /// Another credential of the same shape, which has no record.

@@ -13,16 +13,23 @@
     reason = "a test that is wrong should stop; clippy knows only the test functions themselves"
 )]
 
+mod authenticator;
 mod decision;
 mod digest;
 mod examples;
+mod examples_drivers;
 mod header;
+mod issuer;
 mod leaks;
 mod lessons;
+mod lessons_of_stores;
 mod network;
 mod record;
 mod refusal;
 mod scope;
+mod store;
 mod support;
+#[cfg(feature = "test-kit")]
+mod test_kit;
 mod time;
 mod vectors;
