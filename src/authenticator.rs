@@ -110,7 +110,8 @@ impl Authenticator {
 
     /// Who calls, by the credential that these header lines present.
     ///
-    /// The lines are read before this returns, so they need not outlive it; the value that counts is kept, not copied.
+    /// The lines are read before this returns, so they need not outlive it; the value that counts is kept, not copied. What
+    /// the lookup has in memory is decided then, too: await it at once. The future waits for the rest.
     ///
     /// # Errors
     ///

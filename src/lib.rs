@@ -155,6 +155,7 @@ mod observer;
 mod use_recorder;
 
 #[cfg(feature = "test-kit")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-kit")))]
 pub mod test_kit;
 
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Gate};

@@ -60,6 +60,7 @@ struct Inner {
     /// By the monotonic clock.
     last_flush: Mutex<Option<Duration>>,
     dropped: AtomicU64,
+    failed: AtomicU64,
 }
 
 /// A credential and the number of one of its secrets.
@@ -108,6 +109,7 @@ impl UseRecorder {
                 upgrades: Mutex::default(),
                 last_flush: Mutex::default(),
                 dropped: AtomicU64::new(0),
+                failed: AtomicU64::new(0),
             },
         }
     }
@@ -121,6 +123,12 @@ impl UseRecorder {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// How many flushes failed, those of [`run`](Self::run) too: while this grows, times of use stay behind.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.0.failed.load(Ordering::Relaxed)
     }
 
     /// The window.
@@ -158,14 +166,14 @@ impl UseRecorder {
     }
 
     /// [`flush_due`](Self::flush_due) after each pause, for ever: for a task of the host's. A store's error is not the
-    /// end: what it did not take is kept for the next time.
+    /// end: what it did not take is kept for the next time, and the failure is [counted](Self::failed).
     ///
     /// To end it, drop it; then [`flush`](Self::flush).
     pub async fn run<P: Future>(&self, mut pause: impl FnMut() -> P) -> Infallible {
         loop {
             pause().await;
-            // Kept by the recorder, and tried again; the store's own log has the error.
-            let _kept = self.flush_due().await;
+            // What was not taken is kept for the next time; the failure was counted.
+            let _flushed = self.flush_due().await;
         }
     }
 
@@ -235,6 +243,14 @@ impl Inner {
     }
 
     async fn flush(&self) -> Result<Flushed, StoreError> {
+        let flushed = self.hand_over().await;
+        if flushed.is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        flushed
+    }
+
+    async fn hand_over(&self) -> Result<Flushed, StoreError> {
         let mut flushed = Flushed::default();
         let mut batch = Batch::take(self);
         while let Some(next) = batch.next() {

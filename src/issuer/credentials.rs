@@ -2,15 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use self::sealed::Sealed;
-use super::rotation::{abort, retire, rotate, under_way, usable};
+use super::rotation::{abort, retire, revoke, rotate, under_way, usable};
 use super::{IssueError, Issued, Issuer, NewApiKey, NewServiceAccount, NewServiceToken, Overlap, page};
 use crate::{
     ApiKeyGrant, CredentialId, CredentialKey, Digest, Entry, Expiry, Grant, Invalid, Lifetime, Network,
-    Owner, Record, RecordBuilder, Revocation, Rights, Scope, ServiceAccountGrant, ServiceTokenGrant,
-    Timestamp, Validity,
+    Owner, Record, RecordBuilder, Rights, Scope, ServiceAccountGrant, ServiceTokenGrant, Timestamp, Validity,
 };
 
 /// The grant of a kind that an issuer manages; it tells the handles of the kinds apart. There are three.
@@ -174,11 +172,7 @@ impl<G: Managed> Owned<'_, G> {
     ///
     /// [`IssueError`]: *not found*, a name that is not acceptable, or the store failed.
     pub async fn rename(&self, id: &CredentialId, name: &str) -> Result<(), IssueError> {
-        self.change(id, |record, _| {
-            Ok((record.name() != Some(name)).then(|| (record.to_builder().name(name), ())))
-        })
-        .await
-        .map(drop)
+        self.edit(id, |record, _| Ok(record.to_builder().name(name))).await
     }
 
     /// Replaces the host's own notes: at most 16, keys of 1–64 and values of at most 256 bytes, no control characters.
@@ -193,9 +187,7 @@ impl<G: Managed> Owned<'_, G> {
     ) -> Result<(), IssueError> {
         // No more than is refused, should they never end.
         let metadata: Vec<_> = metadata.into_iter().take(17).collect();
-        self.change(id, |record, _| Ok(Some((record.to_builder().metadata(metadata.iter().copied()), ()))))
-            .await
-            .map(drop)
+        self.edit(id, |record, _| Ok(record.to_builder().metadata(metadata.iter().copied()))).await
     }
 
     /// From where it may be used: 1 to 64 networks, or `None`: from everywhere. An empty list is an error.
@@ -208,16 +200,15 @@ impl<G: Managed> Owned<'_, G> {
         id: &CredentialId,
         networks: Option<&[Network]>,
     ) -> Result<(), IssueError> {
-        self.change(id, |record, now| {
+        self.edit(id, |record, now| {
             usable(record, now)?;
             let builder = record.to_builder();
-            Ok(Some(match networks {
-                Some(networks) => (builder.networks(networks.iter().copied()), ()),
-                None => (builder.everywhere(), ()),
-            }))
+            Ok(match networks {
+                Some(networks) => builder.networks(networks.iter().copied()),
+                None => builder.everywhere(),
+            })
         })
         .await
-        .map(drop)
     }
 
     /// Lets it end after this lifetime, counted from now or from its beginning, whichever is later; a key or an account also
@@ -229,24 +220,18 @@ impl<G: Managed> Owned<'_, G> {
     /// store failed.
     pub async fn set_expiry(&self, id: &CredentialId, expiry: impl Into<Expiry>) -> Result<(), IssueError> {
         let expiry = expiry.into();
-        self.change(id, |record, now| {
+        self.edit(id, |record, now| {
             usable(record, now)?;
             let (not_before, so_far) = (record.validity().not_before(), record.validity().expires_at());
             let from = not_before.unwrap_or(now).max(now);
-            let is_later = match (expiry.ends_at(from)?, so_far) {
-                (_, None) => false,
-                (None, Some(_)) => true,
-                (Some(end), Some(so_far)) => end > so_far,
-            };
-            let validity = if is_later {
-                self.issuer.0.validity(G::KIND, not_before, from, expiry)?
-            } else {
-                Validity::new(not_before, expiry.ends_at(from)?)?
-            };
-            Ok((validity != record.validity()).then(|| (record.to_builder().validity(validity), ())))
+            let end = expiry.ends_at(from)?;
+            let is_later = so_far.is_some_and(|so_far| end.is_none_or(|end| end > so_far));
+            if is_later {
+                self.issuer.0.check_lifetime(G::KIND, expiry)?;
+            }
+            Ok(record.to_builder().validity(Validity::new(not_before, end)?))
         })
         .await
-        .map(drop)
     }
 
     /// Draws a new secret; the one so far is accepted for the overlap beside it, and not after the credential's own end.
@@ -269,7 +254,7 @@ impl<G: Managed> Owned<'_, G> {
     ///
     /// [`IssueError`]: *not found*, *revoked*, *expired*, *not rotating* where no overlap lasts, or the store failed.
     pub async fn abort_rotation(&self, id: &CredentialId) -> Result<(), IssueError> {
-        self.change(id, |record, now| Ok(Some((abort(record, now)?, ())))).await.map(drop)
+        self.edit(id, abort).await
     }
 
     /// Ends the retiring secret now, before its overlap is over.
@@ -278,7 +263,7 @@ impl<G: Managed> Owned<'_, G> {
     ///
     /// [`IssueError`]: *not found*, or the store failed.
     pub async fn retire(&self, id: &CredentialId) -> Result<(), IssueError> {
-        self.change(id, |record, now| Ok(retire(record, now).map(|builder| (builder, ())))).await.map(drop)
+        self.edit(id, |record, now| Ok(retire(record, now))).await
     }
 
     /// Whether it is safe to retire the old secret: when both were last used; `None` where no overlap lasts.
@@ -322,22 +307,15 @@ impl<G: Managed> Owned<'_, G> {
     /// [`IssueError`]: *not found*, a reason that is not acceptable, or the store failed: then it may be revoked, and the
     /// call may be repeated.
     pub async fn revoke(&self, id: &CredentialId, reason: &str) -> Result<(), IssueError> {
-        Revocation::new(Timestamp::from_unix(0), reason).check()?;
-        self.change(id, |record, now| {
-            let revocation = Revocation::new(now, reason);
-            Ok(record.revocation().is_none().then(|| (record.to_builder().revoked(revocation), ())))
-        })
-        .await
-        .map(drop)
+        self.edit(id, |record, now| Ok(revoke(record, reason, now)?)).await
     }
 
     async fn set_disabled(&self, id: &CredentialId, disabled: bool) -> Result<(), IssueError> {
-        self.change(id, |record, now| {
+        self.edit(id, |record, now| {
             usable(record, now)?;
-            Ok((record.is_disabled() != disabled).then(|| (record.to_builder().disabled(disabled), ())))
+            Ok(record.to_builder().disabled(disabled))
         })
         .await
-        .map(drop)
     }
 
     async fn redraw(
@@ -346,24 +324,21 @@ impl<G: Managed> Owned<'_, G> {
         change: impl Fn(&Record, Digest, Timestamp) -> Result<RecordBuilder, IssueError>,
     ) -> Result<Issued, IssueError> {
         let (key, inner) = (self.key(id)?, &self.issuer.0);
-        let changed = self
-            .change(id, |record, now| {
-                let drawn = inner.keys.redraw(key, &*inner.random)?;
-                let (text, digest) = inner.parts(drawn);
-                Ok(Some((change(record, digest, now)?, text)))
-            })
-            .await?;
-        // A rotation always changes the record.
-        let (record, text) = changed.ok_or(IssueError::NotRotating)?;
+        let redraw = |record: &Record, now| {
+            let (text, digest) = inner.parts(inner.keys.redraw(key, &*inner.random)?);
+            Ok((change(record, digest, now)?, text))
+        };
+        let (record, text) = inner.change(key, &self.owner, redraw).await?;
         Ok(Issued { text, record })
     }
 
-    async fn change<T>(
+    async fn edit(
         &self,
         id: &CredentialId,
-        change: impl FnMut(&Record, Timestamp) -> super::Change<T>,
-    ) -> Result<Option<(Arc<Record>, T)>, IssueError> {
-        self.issuer.0.change(self.key(id)?, &self.owner, change).await
+        mut change: impl FnMut(&Record, Timestamp) -> Result<RecordBuilder, IssueError>,
+    ) -> Result<(), IssueError> {
+        let change = |record: &Record, now| Ok((change(record, now)?, ()));
+        self.issuer.0.change(self.key(id)?, &self.owner, change).await.map(drop)
     }
 
     fn key(&self, id: &CredentialId) -> Result<CredentialKey, Invalid> {
@@ -436,14 +411,13 @@ impl Owned<'_, ServiceAccountGrant> {
         id: &CredentialId,
         mut change: impl FnMut(ServiceAccountGrant) -> Result<ServiceAccountGrant, Invalid>,
     ) -> Result<(), IssueError> {
-        self.change(id, |record, now| {
+        self.edit(id, |record, now| {
             usable(record, now)?;
             let Grant::ServiceAccount(grant) = record.grant() else { return Err(IssueError::RecordMismatch) };
             let changed = change(grant.clone())?.with_mint_generation(grant.mint_generation());
-            Ok(Some((record.to_builder().grant(changed), ())))
+            Ok(record.to_builder().grant(changed))
         })
         .await
-        .map(drop)
     }
 }
 
@@ -477,15 +451,14 @@ impl Owned<'_, ServiceTokenGrant> {
         id: &CredentialId,
         mut change: impl FnMut(ServiceTokenGrant) -> Result<ServiceTokenGrant, Invalid>,
     ) -> Result<(), IssueError> {
-        self.change(id, |record, now| {
+        self.edit(id, |record, now| {
             usable(record, now)?;
             let Grant::ServiceToken(grant) = record.grant() else { return Err(IssueError::RecordMismatch) };
             let changed = change(grant.clone())?;
             super::new::check_not_empty(changed.rights().scopes())?;
-            Ok(Some((record.to_builder().grant(changed), ())))
+            Ok(record.to_builder().grant(changed))
         })
         .await
-        .map(drop)
     }
 }
 

@@ -120,18 +120,13 @@ impl Issuer {
     /// [`IssueError`]: as [`Owned::revoke`]; *caller replaced* where its secret was rotated out since the caller was
     /// proved, so that a thief with a replaced secret cannot shut its owner out.
     pub async fn revoke_own(&self, caller: &Caller, reason: &str) -> Result<(), IssueError> {
-        self.0
-            .change(caller.credential(), caller.owner(), |record, now| {
-                if record.revocation().is_some() {
-                    return Ok(None);
-                }
-                if !rotation::accepts(record, caller.secret_number(), now) {
-                    return Err(IssueError::CallerReplaced);
-                }
-                Ok(Some((record.to_builder().revoked(Revocation::new(now, reason)), ())))
-            })
-            .await
-            .map(drop)
+        let revoke = |record: &Record, now| {
+            if record.revocation().is_none() && !rotation::accepts(record, caller.secret_number(), now) {
+                return Err(IssueError::CallerReplaced);
+            }
+            Ok((rotation::revoke(record, reason, now)?, ()))
+        };
+        self.0.change(caller.credential(), caller.owner(), revoke).await.map(drop)
     }
 
     /// Revokes all that belongs to this owner, and for an organization to its projects too: a user left, a tenant was
@@ -217,8 +212,8 @@ fn checked(limit: usize, most: usize, expected: &'static str) -> Result<usize, I
     if (1..=most).contains(&limit) { Ok(limit) } else { Err(Invalid::new("limit", expected)) }
 }
 
-/// What a change makes of a record, and what it yields besides; none where it is so already.
-type Change<T> = Result<Option<(RecordBuilder, T)>, IssueError>;
+/// What a change makes of a record, and what it yields besides.
+type Change<T> = Result<(RecordBuilder, T), IssueError>;
 
 impl Inner {
     const fn policy(&self, kind: Kind) -> Policy {
@@ -230,31 +225,20 @@ impl Inner {
         }
     }
 
-    /// The window of what begins at `from` and lives so long, if the policy allows that.
-    fn validity(
-        &self,
-        kind: Kind,
-        not_before: Option<Timestamp>,
-        from: Timestamp,
-        expiry: Expiry,
-    ) -> Result<Validity, IssueError> {
-        let asked = match expiry {
-            Expiry::After(lifetime) => Some(lifetime),
-            Expiry::Never => None,
-        };
-        if let Some(maximum) = self.policy(kind).max_lifetime
-            && asked.is_none_or(|asked| asked > maximum)
-        {
-            return Err(IssueError::TooLong { maximum });
+    fn check_lifetime(&self, kind: Kind, asked: Expiry) -> Result<(), IssueError> {
+        match (self.policy(kind).max_lifetime, asked) {
+            (Some(maximum), Expiry::After(lifetime)) if lifetime <= maximum => Ok(()),
+            (Some(maximum), _) => Err(IssueError::TooLong { maximum }),
+            (None, _) => Ok(()),
         }
-        Ok(Validity::new(not_before, expiry.ends_at(from)?)?)
     }
 
     async fn issue(&self, draft: Draft) -> Result<Issued, IssueError> {
         let Draft { common, grant, expiry } = draft;
         let (kind, now) = (grant.kind(), self.clock.now());
         let begins_at = common.not_before.unwrap_or(now).max(now);
-        let validity = self.validity(kind, common.not_before, begins_at, expiry)?;
+        self.check_lifetime(kind, expiry)?;
+        let validity = Validity::new(common.not_before, expiry.ends_at(begins_at)?)?;
         let drawn = if self.hex.contains(kind.into()) {
             self.keys.draw_hex(kind, &*self.random)?
         } else {
@@ -306,23 +290,26 @@ impl Inner {
         if entry.record.owner() != owner { Err(IssueError::NotFound) } else { Ok(entry) }
     }
 
-    /// Reads a record, changes it, writes it back; from the beginning where another change came between.
+    /// Reads a record, changes it, writes it back if it is another one then; from the beginning where another change
+    /// came between.
     async fn change<T>(
         &self,
         key: CredentialKey,
         owner: &Owner,
         mut change: impl FnMut(&Record, Timestamp) -> Change<T>,
-    ) -> Result<Option<(Arc<Record>, T)>, IssueError> {
+    ) -> Result<(Arc<Record>, T), IssueError> {
         for _ in 0..ATTEMPTS {
             let seen = self.read(key, owner).await?.record;
-            let Some((builder, yields)) = change(&seen, self.clock.now())? else { return Ok(None) };
+            let (builder, yields) = change(&seen, self.clock.now())?;
+            let record = builder.build()?;
+            if record.encode()? == seen.encode()? {
+                return Ok((seen, yields));
+            }
             let next =
                 seen.version().checked_add(1).ok_or(Invalid::new("version", "fewer than 2^64 changes"))?;
-            let record = builder.version(next).build()?;
-            record.encode()?;
-            let record = Arc::new(record);
+            let record = Arc::new(RecordBuilder::from(record).version(next).build()?);
             match self.store.update(seen.version(), &record).await? {
-                Updated::Yes => return Ok(Some((record, yields))),
+                Updated::Yes => return Ok((record, yields)),
                 Updated::Changed => {}
                 Updated::Absent => return Err(IssueError::NotFound),
             }

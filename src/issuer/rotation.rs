@@ -12,7 +12,7 @@
 //! says *replaced* instead of *wrong*.
 
 use super::{IssueError, Overlap};
-use crate::{Digest, Invalid, Record, RecordBuilder, Retiring, StoredSecret, Timestamp};
+use crate::{Digest, Invalid, Record, RecordBuilder, Retiring, Revocation, StoredSecret, Timestamp};
 
 /// The record with a new secret; the current one retires.
 pub(super) fn rotate(
@@ -38,10 +38,21 @@ pub(super) fn abort(record: &Record, now: Timestamp) -> Result<RecordBuilder, Is
     Ok(record.to_builder().current(retiring.secret.clone()).retiring(over))
 }
 
-/// The record with the retiring secret over; `None` where none is retiring.
-pub(super) fn retire(record: &Record, now: Timestamp) -> Option<RecordBuilder> {
-    let retiring = under_way(record, now)?;
-    Some(record.to_builder().retiring(Retiring { ends_at: now, ..retiring.clone() }))
+/// The record with the retiring secret over, if there is one.
+pub(super) fn retire(record: &Record, now: Timestamp) -> RecordBuilder {
+    let builder = record.to_builder();
+    match under_way(record, now) {
+        Some(retiring) => builder.retiring(Retiring { ends_at: now, ..retiring.clone() }),
+        None => builder,
+    }
+}
+
+/// The record revoked: once, for the first reason.
+pub(super) fn revoke(record: &Record, reason: &str, now: Timestamp) -> Result<RecordBuilder, Invalid> {
+    let revocation = Revocation::new(now, reason);
+    revocation.check()?;
+    let builder = record.to_builder();
+    Ok(if record.revocation().is_none() { builder.revoked(revocation) } else { builder })
 }
 
 /// The retiring secret, while its overlap lasts.

@@ -1,0 +1,161 @@
+//! Calls that meet: none is lost, and no other call takes a revocation back.
+
+use std::pin::pin;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use keygate::{IssueError, Kind, Overlap};
+use pollster::block_on;
+
+use super::calls::Call;
+use super::{Host, error, owner};
+
+/// A call that is always too late gives up, with nothing done; twice is not always.
+#[test]
+fn a_call_that_is_outrun_begins_again() {
+    for (kind, call) in Call::each().filter(|(_, call)| call.writes()) {
+        for (outrun, expected, updates) in
+            [(2, "ok", 3), (15, "ok", 16), (16, "contended", 16), (usize::MAX, "contended", 16)]
+        {
+            let host = Host::new();
+            let key = call.prepare(&host, kind).record.key();
+            let before = host.contents();
+            host.store.calls();
+            host.store.outrun(outrun);
+            let made = block_on(call.make(&host.issuer, kind, &owner(kind), &key.id));
+            assert_eq!(error(made), expected, "{call:?} of {kind}");
+            assert_eq!(host.contents() == before, expected == "contended");
+            assert_eq!(host.store.calls(), ["read", "update"].repeat(updates));
+        }
+    }
+}
+
+/// A credential that is purged while a call is under way is not found, and not made anew.
+#[test]
+fn a_call_does_not_bring_back_what_was_purged() {
+    for (kind, call) in Call::each().filter(|(_, call)| matches!(call, Call::Rename | Call::SetMetadata)) {
+        let host = Host::new();
+        let key = host.issue(kind).record.key();
+        block_on(Call::Revoke.make(&host.issuer, kind, &owner(kind), &key.id)).unwrap();
+        host.advance(1);
+        host.store.pause(1);
+        let owner = owner(kind);
+        let mut made = pin!(call.make(&host.issuer, kind, &owner, &key.id));
+        let mut context = Context::from_waker(Waker::noop());
+        // It has read and waits with its write.
+        while host.store.calls() != ["read"] {
+            assert!(made.as_mut().poll(&mut context).is_pending());
+        }
+        host.store.pause(0);
+        assert_eq!(block_on(host.issuer.purge(keygate::Clock::now(&host.clock), 10)).unwrap(), 1);
+        assert_eq!(error(block_on(made)), "not found");
+        assert_eq!(host.contents().len(), 0);
+    }
+}
+
+/// Two calls in every order of their steps: both have their effect or their error, none is lost, and whoever was told that
+/// it is revoked, stays right.
+#[test]
+fn two_calls_in_any_order_lose_nothing() {
+    let mut meetings = 0_u32;
+    for ((kind, one), other) in Call::each().flat_map(|each| Call::of(each.0).map(move |other| (each, other)))
+    {
+        for polls in 0.. {
+            let host = Host::new();
+            let key = one.prepare(&host, kind).record.key();
+            let before = host.record(key).version();
+            let owner = owner(kind);
+            host.store.pause(1);
+            let (mut first, mut context) =
+                (pin!(one.make(&host.issuer, kind, &owner, &key.id)), Context::from_waker(Waker::noop()));
+            let early = (0..polls).find_map(|_| match first.as_mut().poll(&mut context) {
+                Poll::Ready(made) => Some(made),
+                Poll::Pending => None,
+            });
+            let is_over = early.is_some();
+            let second = block_on(other.make(&host.issuer, kind, &owner, &key.id));
+            host.store.pause(0);
+            let first = early.unwrap_or_else(|| block_on(first));
+            meetings += 1;
+
+            let record = host.record(key);
+            let case = format!("{one:?} with {other:?} of {kind} after {polls} polls");
+            let revoked = [(one, &first), (other, &second)]
+                .iter()
+                .any(|(call, made)| *call == Call::Revoke && made.is_ok());
+            assert_eq!(record.revocation().is_some(), revoked, "{case}");
+            let writers = [(one, &first), (other, &second)]
+                .into_iter()
+                .filter(|(call, made)| call.writes() && made.is_ok());
+            let most = u64::try_from(writers.count()).unwrap();
+            assert!((before..=before + most).contains(&record.version()), "{case}");
+            for issued in [&first, &second].into_iter().filter_map(|made| made.as_ref().ok()?.as_ref()) {
+                let number = issued.record.current().number;
+                let held = [Some(record.current()), record.retiring().map(|it| &it.secret)];
+                // A text that was handed out is the record's, unless a later rotation or a leak replaced it twice.
+                let is_held = held.iter().flatten().any(|secret| secret.number == number);
+                assert!(is_held, "{case}: the text that was handed out is lost");
+            }
+            if is_over {
+                break;
+            }
+        }
+    }
+    println!("{meetings} meetings");
+}
+
+/// The same by threads: each success is one version, and a revocation that was acknowledged is never undone.
+#[test]
+fn threads_lose_no_update_and_undo_no_revocation() {
+    const CALLS: u64 = 40;
+    for round in 0..60 {
+        let host = Host::new();
+        let issued = host.issue(Kind::ApiKey);
+        let id = issued.record.key().id;
+        let (writes, barrier) = (AtomicU64::new(0), Barrier::new(4));
+        let count = |made: Result<(), IssueError>| match error(made) {
+            "ok" => drop(writes.fetch_add(1, Ordering::SeqCst)),
+            "is revoked" | "contended" => {}
+            other => panic!("{other}"),
+        };
+        std::thread::scope(|scope| {
+            let (issuer, barrier, count) = (&host.issuer, &barrier, &count);
+            let owned = move || issuer.api_keys().owned_by(owner(Kind::ApiKey));
+            scope.spawn(move || {
+                barrier.wait();
+                (0..CALLS).for_each(|n| count(block_on(owned().rename(&id, &format!("name {n}")))));
+            });
+            scope.spawn(move || {
+                barrier.wait();
+                (0..CALLS).for_each(|_| count(block_on(owned().rotate(&id, Overlap::hours(1))).map(drop)));
+            });
+            scope.spawn(move || {
+                barrier.wait();
+                (0..CALLS).for_each(|n| {
+                    let value = n.to_string();
+                    count(block_on(owned().set_metadata(&id, [("n", value.as_str())])));
+                });
+            });
+            let (host, issued) = (&host, &issued);
+            scope.spawn(move || {
+                barrier.wait();
+                for n in 0..round {
+                    count(block_on(owned().rename(&id, &format!("other {n}"))));
+                }
+                let revoked = block_on(owned().revoke(&id, "left"));
+                let acknowledged = revoked.is_ok();
+                count(revoked);
+                if acknowledged {
+                    for _ in 0..CALLS {
+                        assert_ne!(host.says(issued.text.expose()), "ok");
+                        assert!(host.record(issued.record.key()).revocation().is_some());
+                    }
+                }
+            });
+        });
+        let record = host.record(issued.record.key());
+        assert_eq!(record.version(), 1 + writes.load(Ordering::SeqCst));
+        assert_eq!(record.revocation().map(|it| &*it.reason), Some("left"));
+    }
+}
