@@ -24,6 +24,9 @@ use crate::Invalid;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The earliest of all: what ended then is over by any clock.
+    pub const MIN: Self = Self(i64::MIN);
+
     /// Seconds since 1970.
     #[must_use]
     pub const fn from_unix(seconds: i64) -> Self {

@@ -325,6 +325,7 @@ impl<G: Managed> Owned<'_, G> {
     ) -> Result<Issued, IssueError> {
         let (key, inner) = (self.key(id)?, &self.issuer.0);
         let redraw = |record: &Record, now| {
+            usable(record, now)?;
             let (text, digest) = inner.parts(inner.keys.redraw(key, &*inner.random)?);
             Ok((change(record, digest, now)?, text))
         };

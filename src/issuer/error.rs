@@ -7,8 +7,8 @@ use crate::{Invalid, Lifetime, RandomError, StoreError};
 /// Why a management call did nothing.
 ///
 /// It quotes nothing of what it was given, and can be shown to whoever manages credentials. Only after
-/// [`Store`](Self::Store) may there have been an effect all the same: a store that did not answer may have written, and
-/// every call but one that draws a secret (issue, rotate) may be repeated.
+/// [`Store`](Self::Store) may there have been an effect all the same: a store that did not answer may have written. Then
+/// the call may be repeated; an issue or a rotation makes another secret, an abort that was done says *not rotating*.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IssueError {

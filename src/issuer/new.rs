@@ -34,6 +34,7 @@ pub(super) struct Draft {
     pub(super) expiry: Expiry,
 }
 
+// Of whatever may be endless, one more is taken than is allowed: enough to refuse it.
 macro_rules! common_options {
     () => {
         /// A name for people: 1–100 characters, no control characters.
@@ -44,8 +45,11 @@ macro_rules! common_options {
 
         /// The host's own notes: at most 16, keys of 1–64 and values of at most 256 bytes, no control characters.
         pub fn metadata<'m>(mut self, metadata: impl IntoIterator<Item = (&'m str, &'m str)>) -> Self {
-            self.common.metadata =
-                metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            self.common.metadata = metadata
+                .into_iter()
+                .take(17)
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect();
             self
         }
 
@@ -63,7 +67,7 @@ macro_rules! common_options {
 
         /// From where it may be used: 1 to 64 networks. An empty list is an error, and not *everywhere*.
         pub fn networks(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
-            self.common.networks = Some(networks.into_iter().collect());
+            self.common.networks = Some(networks.into_iter().take(65).collect());
             self
         }
     };
@@ -144,7 +148,7 @@ impl NewServiceAccount {
 
     /// More scopes, of any level; at most 256 in all.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
-        self.scopes.extend(scopes);
+        self.scopes.extend(scopes.into_iter().take(257));
         self
     }
 
@@ -215,7 +219,7 @@ impl NewServiceToken {
 
     /// More scopes, on secrets of the project; at most 256 in all.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
-        self.scopes.extend(scopes);
+        self.scopes.extend(scopes.into_iter().take(257));
         self
     }
 

@@ -14,7 +14,7 @@ use crate::{Invalid, Lifetime, Timestamp};
 pub struct Overlap(Lifetime);
 
 impl Overlap {
-    /// Not at all: it ends at once.
+    /// Not at all: it ends at once, by any clock.
     pub const NONE: Self = Self::seconds(0);
 
     /// So many seconds.
@@ -43,6 +43,9 @@ impl Overlap {
 
     /// When an overlap that begins now ends: not after the credential does.
     pub(super) fn ends_at(self, now: Timestamp, expires_at: Option<Timestamp>) -> Result<Timestamp, Invalid> {
+        if self == Self::NONE {
+            return Ok(Timestamp::MIN);
+        }
         Timestamp::earlier(now.checked_add(self.0), expires_at)
             .ok_or(Invalid::new("overlap", "an end that fits into a timestamp"))
     }

@@ -8,13 +8,14 @@
 //!                                 │ retire: the retiring secret ends now
 //! ```
 //!
+//! What ends *now* ends by any clock: other processes may have one that is behind, and a leaked secret must not come back.
 //! A secret that is over stays in the record until the next rotation: its number is not drawn again, and its holder's log
 //! says *replaced* instead of *wrong*.
 
 use super::{IssueError, Overlap};
 use crate::{Digest, Invalid, Record, RecordBuilder, Retiring, Revocation, StoredSecret, Timestamp};
 
-/// The record with a new secret; the current one retires.
+/// The record, which is [`usable`], with a new secret; the current one retires.
 pub(super) fn rotate(
     record: &Record,
     digest: Digest,
@@ -22,7 +23,6 @@ pub(super) fn rotate(
     leak: Option<&str>,
     now: Timestamp,
 ) -> Result<RecordBuilder, IssueError> {
-    usable(record, now)?;
     let ends_at = overlap.ends_at(now, record.validity().expires_at())?;
     let latest = record.retiring().map_or(0, |retiring| retiring.secret.number).max(record.current().number);
     let number = latest.checked_add(1).ok_or(Invalid::new("secret number", "fewer than 2^32 rotations"))?;
@@ -34,7 +34,7 @@ pub(super) fn rotate(
 pub(super) fn abort(record: &Record, now: Timestamp) -> Result<RecordBuilder, IssueError> {
     usable(record, now)?;
     let retiring = under_way(record, now).ok_or(IssueError::NotRotating)?;
-    let over = Retiring { secret: record.current().clone(), ends_at: now, leak: None };
+    let over = Retiring { secret: record.current().clone(), ends_at: Timestamp::MIN, leak: None };
     Ok(record.to_builder().current(retiring.secret.clone()).retiring(over))
 }
 
@@ -42,7 +42,7 @@ pub(super) fn abort(record: &Record, now: Timestamp) -> Result<RecordBuilder, Is
 pub(super) fn retire(record: &Record, now: Timestamp) -> RecordBuilder {
     let builder = record.to_builder();
     match under_way(record, now) {
-        Some(retiring) => builder.retiring(Retiring { ends_at: now, ..retiring.clone() }),
+        Some(retiring) => builder.retiring(Retiring { ends_at: Timestamp::MIN, ..retiring.clone() }),
         None => builder,
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 
 use super::{Grant, Record};
-use crate::Owner;
+use crate::{Owner, Timestamp};
 
 /// The public view of a record: for a host's pages, for its API, for the credential's own holder.
 ///
@@ -56,8 +56,10 @@ impl Serialize for RecordView<'_> {
         view.serialize_field("disabled", &record.is_disabled())?;
         view.serialize_field("revoked", &record.revocation())?;
         view.serialize_field("secret", &record.current().number)?;
-        view.serialize_field("retiring_secret", &record.retiring().map(|retiring| retiring.secret.number))?;
-        view.serialize_field("retiring_until", &record.retiring().map(|retiring| retiring.ends_at))?;
+        // What was ended at once is not retiring; only why it leaked is still worth telling.
+        let retiring = record.retiring().filter(|retiring| retiring.ends_at > Timestamp::MIN);
+        view.serialize_field("retiring_secret", &retiring.map(|retiring| retiring.secret.number))?;
+        view.serialize_field("retiring_until", &retiring.map(|retiring| retiring.ends_at))?;
         let leak = record.retiring().and_then(|retiring| retiring.leak.as_deref());
         view.serialize_field("retiring_leak", &leak)?;
         view.serialize_field("parent", &record.parent().map(|parent| parent.account.as_str().to_owned()))?;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod cancellation;
+mod clocks;
 mod concurrency;
 mod failures;
 mod grants;
