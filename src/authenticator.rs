@@ -235,13 +235,14 @@ impl<'g> Gate<'g> {
     where
         H: IntoIterator<Item: HeaderLine<Value: Send + Sync>>,
     {
-        let presented = self.inner.policy.present_one_of(self.accepted, headers);
+        let glance = match self.inner.policy.present_one_of(self.accepted, headers) {
+            Err(refusal) if matches!(refusal.reason(), Reason::Missing | Reason::UnsupportedScheme) => None,
+            presented => Some(self.glance(presented)),
+        };
         async move {
-            match presented {
-                Err(refusal) if matches!(refusal.reason(), Reason::Missing | Reason::UnsupportedScheme) => {
-                    Ok(None)
-                }
-                presented => self.finish(self.glance(presented)).await.map(Some),
+            match glance {
+                Some(glance) => self.finish(glance).await.map(Some),
+                None => Ok(None),
             }
         }
     }
@@ -313,6 +314,8 @@ impl<'g> Gate<'g> {
         let moment = self.moment();
         match check(presented, &record, &self.inner.keys, moment) {
             Ok(proof) => Ok(proof.outcome(record, moment)),
+            // The record of another credential has another owner, who has nothing to do with this.
+            Err(Reason::RecordMismatch) => Err(self.tell(presented.refuse(Reason::RecordMismatch), None)),
             Err(reason) => Err(self.tell(presented.refuse(reason), Some(record.owner()))),
         }
     }
@@ -419,9 +422,10 @@ pub struct AuthenticatorBuilder {
 }
 
 impl AuthenticatorBuilder {
-    /// Only these methods: what is said here narrows what the policy accepts.
+    /// Only these methods: what is said here narrows what the policy accepts, and what was said before.
     pub fn accept<M: Into<Method>>(self, methods: impl IntoIterator<Item = M>) -> Self {
-        Self { accepted: Some(methods.into_iter().collect()), ..self }
+        let methods: Methods = methods.into_iter().collect();
+        Self { accepted: Some(self.accepted.map_or(methods, |before| before.and(methods))), ..self }
     }
 
     /// Namespace, imported credentials, what becomes of two headers, the realm.

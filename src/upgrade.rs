@@ -20,6 +20,14 @@ pub struct Upgrade {
 }
 
 impl Caller {
+    /// Whether the digest of the secret that proved this caller is under another key than the active one.
+    pub(crate) fn is_under_older_key(&self, keys: &DigestKeys) -> bool {
+        let record = self.record();
+        let secrets = [Some(record.current()), record.retiring().map(|retiring| &retiring.secret)];
+        let mut proved = secrets.into_iter().flatten().filter(|secret| secret.number == self.secret_number());
+        proved.any(|secret| secret.digest.slot() != keys.active_slot())
+    }
+
     /// The upgrade that this caller's record is due, if it is.
     ///
     /// Verification writes nothing, so a host that rolls its digest keys over asks for this after a success: from when
@@ -37,6 +45,9 @@ impl Caller {
         presented: &PresentedCredential<V>,
         keys: &DigestKeys,
     ) -> Option<Upgrade> {
+        if !self.is_under_older_key(keys) || presented.key() != self.credential() {
+            return None;
+        }
         let record = self.record();
         let (mut current, mut retiring) = (record.current().clone(), record.retiring().cloned());
         let secret = [Some(&mut current), retiring.as_mut().map(|retiring| &mut retiring.secret)]
@@ -44,9 +55,6 @@ impl Caller {
             .flatten()
             .find(|secret| secret.number == self.secret_number())?;
         let old = &secret.digest;
-        if old.slot() == keys.active_slot() || presented.key() != self.credential() {
-            return None;
-        }
         let tag = keys.mac(old.slot(), presented.text())?;
         if !equal(&tag, old.as_bytes()) {
             return None;

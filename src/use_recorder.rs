@@ -141,7 +141,7 @@ impl UseRecorder {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; what was not handed over is kept.
+    /// [`StoreError`]; the uses that were not handed over are kept. An upgrade is not: its next success asks for it again.
     pub async fn flush_due(&self) -> Result<Flushed, StoreError> {
         let now = self.0.clock.monotonic();
         let is_due = {
@@ -159,7 +159,7 @@ impl UseRecorder {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; what was not handed over is kept.
+    /// As [`flush_due`](Self::flush_due).
     pub async fn flush(&self) -> Result<Flushed, StoreError> {
         *self.0.last_flush.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.0.clock.monotonic());
         self.0.flush().await
@@ -219,6 +219,29 @@ impl Inner {
                 order.push_back(which);
             }
         }
+        self.drop_oldest(&mut noted);
+    }
+
+    /// Notes again what did not get to the store: older than whatever was noted meanwhile.
+    fn put_back(&self, uses: &[Use]) {
+        let mut noted = self.noted.write().unwrap_or_else(PoisonError::into_inner);
+        let Noted { latest, order } = &mut *noted;
+        for Use { key, secret, at } in uses.iter().rev() {
+            let which = (*key, *secret);
+            match latest.get(&which) {
+                Some(latest) => {
+                    latest.fetch_max(at.as_unix(), Ordering::Relaxed);
+                }
+                None => {
+                    latest.insert(which, AtomicI64::new(at.as_unix()));
+                    order.push_front(which);
+                }
+            }
+        }
+        self.drop_oldest(&mut noted);
+    }
+
+    fn drop_oldest(&self, Noted { latest, order }: &mut Noted) {
         while latest.len() > self.capacity {
             let Some(oldest) = order.pop_front() else { break };
             latest.remove(&oldest);
@@ -232,6 +255,9 @@ impl Inner {
         presented: &PresentedCredential<V>,
         keys: &DigestKeys,
     ) {
+        if !caller.is_under_older_key(keys) {
+            return;
+        }
         let key = caller.credential();
         let mut upgrades = self.upgrades.lock().unwrap_or_else(PoisonError::into_inner);
         if upgrades.len() < UseRecorder::MOST_UPGRADES
@@ -308,9 +334,7 @@ impl<'r> Batch<'r> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        for Use { key, secret, at } in self.rest() {
-            self.recorder.note((*key, *secret), *at);
-        }
+        self.recorder.put_back(self.rest());
     }
 }
 

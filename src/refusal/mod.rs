@@ -175,7 +175,8 @@ impl Refusal {
         self.credential
     }
 
-    /// Whether the secret was proved before something else was found wrong.
+    /// Whether the secret was proved before something else was found wrong. A secret that was replaced proves nothing any
+    /// more.
     ///
     /// Only then may a host tell the caller more than the public face does (that the credential expired, say), and
     /// only if it wants to.

@@ -247,7 +247,7 @@ impl Store for MemoryStore {
         let live = ids.iter().filter(|id| {
             self.0.with(owner.kind(), id, |entry| entry.is_some_and(|entry| is_live(&entry.record, now)))
         });
-        Ok(count(live))
+        Ok(count(live.count()))
     }
 
     async fn revoke_owned(&self, owner: &Owner, revocation: &Revocation) -> Result<u64, StoreError> {
@@ -337,8 +337,17 @@ impl Store for MemoryStore {
             record.revocation().is_some_and(|revocation| revocation.at < before)
                 || record.validity().expires_at().is_some_and(|end| end < before)
         };
-        let doomed = self.0.page(None, limit, |entry| is_doomed(&entry.record));
-        Ok(count(doomed.iter().filter(|entry| self.0.remove_if(entry.record.key(), is_doomed))))
+        let mut removed = 0;
+        // Another purge may take of the same page: fewer than `limit` are the last, so what it took is made up for.
+        loop {
+            let missing = limit.saturating_sub(removed);
+            let doomed = self.0.page(None, missing, |entry| is_doomed(&entry.record));
+            let taken = doomed.iter().filter(|entry| self.0.remove_if(entry.record.key(), is_doomed));
+            removed = removed.saturating_add(taken.count());
+            if doomed.len() < missing || missing == 0 {
+                return Ok(count(removed));
+            }
+        }
     }
 }
 
@@ -347,8 +356,8 @@ fn is_live(record: &Record, now: Timestamp) -> bool {
     record.revocation().is_none() && record.validity().expires_at().is_none_or(|end| now < end)
 }
 
-fn count(items: impl Iterator) -> u64 {
-    items.fold(0, |count, _| u64::saturating_add(count, 1))
+fn count(items: usize) -> u64 {
+    items.try_into().unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for MemoryStore {

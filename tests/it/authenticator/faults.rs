@@ -114,6 +114,7 @@ fn a_record_of_another_credential_is_a_fault() {
                 has_the_face_of_a_failure(&refusal);
                 let [(_, json)] = &heard.all()[..] else { panic!("one event a refusal") };
                 assert_eq!((&json["reason"], &json["fault"]), (&"record_mismatch".into(), &true.into()));
+                assert_eq!(json["owner"], serde_json::Value::Null, "the other record's owner is a stranger");
             }
         }
     }

@@ -3,13 +3,25 @@
 use keygate::{HeaderPolicy, Kind, Method};
 use pollster::block_on;
 
-use super::{World, code};
+use super::{World, ask, code};
 use crate::decision::face;
 use crate::support::fixtures::line;
 
 /// Those kinds whose bit is set.
 fn of_bits(bits: usize) -> Vec<Kind> {
     Kind::ALL.into_iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0).map(|(_, kind)| kind).collect()
+}
+
+/// What a builder was told before is not forgotten.
+#[test]
+fn a_builder_narrows_each_time() {
+    let world = World::peeking();
+    let builder = || world.builder().accept([Kind::ApiKey, Kind::ServiceToken]);
+    let gate = builder().accept([Kind::ServiceToken, Kind::ServiceAccount]).build().unwrap();
+    let found = Kind::ALL.map(|kind| code(ask(&gate, &world.issue(kind).0)));
+    assert_eq!(found, ["kind_not_accepted", "kind_not_accepted", "caller"]);
+    let nothing = builder().accept([Kind::ServiceAccount]).build().unwrap_err();
+    assert_eq!(nothing.argument(), "accept");
 }
 
 /// Policy, builder and two endpoints, every set at each: accepted is what all of them accept.
@@ -58,7 +70,7 @@ fn a_policy_said_late_narrows_too() {
         world.builder().accept(Kind::ALL).policy(policy()),
         world.builder().policy(policy()).accept(Kind::ALL),
     ] {
-        assert_eq!(code(super::ask(&builder.build().unwrap(), &text)), "kind_not_accepted");
+        assert_eq!(code(ask(&builder.build().unwrap(), &text)), "kind_not_accepted");
     }
 }
 
@@ -74,7 +86,7 @@ fn access_tokens_cannot_be_asked_for() {
     }
     let gate = world.builder().policy(HeaderPolicy::new().accept(Method::ALL)).build().unwrap();
     let (text, _) = world.issue(Kind::ServiceAccount);
-    assert_eq!(code(super::ask(&gate, &text)), "caller");
+    assert_eq!(code(ask(&gate, &text)), "caller");
     for endpoint in [gate.accept(Method::ALL), gate.accept([Method::AccessToken])] {
         let found = block_on(endpoint.authenticate([("authorization", "Bearer eyJh.e30.AA")]));
         assert_eq!(code(found), "kind_not_accepted");

@@ -240,6 +240,26 @@ fn a_flush_may_be_dropped_wherever_it_waits() {
     }
 }
 
+/// What did not get to the store is older than what was noted meanwhile: past the bound, it goes first.
+#[test]
+fn what_a_flush_gives_back_is_the_oldest() {
+    let world = World::peeking();
+    let callers = crowd(&world, 4);
+    let uses = recorder(&world).capacity(3).build().unwrap();
+    callers[..3].iter().for_each(|caller| uses.record(caller, now_and(5)));
+    world.store.pause(1);
+    {
+        let mut flush = pin!(uses.flush());
+        assert!(flush.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        uses.record(&callers[3], now_and(6));
+    }
+    world.store.pause(0);
+    assert_eq!(uses.dropped(), 1);
+    assert_eq!(block_on(uses.flush()).unwrap().uses, 3);
+    let found: Vec<_> = callers.iter().map(|caller| used(&world, caller.credential())).collect();
+    assert_eq!(found, [None, Some(now_and(5)), Some(now_and(5)), Some(now_and(6))]);
+}
+
 /// The loop that a host spawns: it flushes after each pause, outlives errors, and ends where it is dropped.
 #[test]
 fn the_loop_of_a_host() {

@@ -219,3 +219,20 @@ fn lists_agree_with_records_after_a_storm() {
     }
     assert_eq!(format!("{store:?}"), format!("MemoryStore {{ records: {listed}, .. }}"));
 }
+
+/// Fewer than `limit` are the last, also where two purge at once.
+#[test]
+fn purges_at_once_leave_nothing_behind() {
+    for round in 0..20 {
+        let (store, owner) = (MemoryStore::new(), user("u-17"));
+        for number in 0..300 {
+            put(&store, of(&owner, &format!("id-{number}")).revoked(Revocation::new(at(0), "left")));
+        }
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| while block_on(store.purge(at(1), 10)).unwrap() == 10 {});
+            }
+        });
+        assert_eq!(block_on(store.list(&owner, None, 1)).unwrap().len(), 0, "round {round}");
+    }
+}
