@@ -24,24 +24,17 @@ pub struct Caller {
     record: Arc<Record>,
     parent: Option<Arc<Record>>,
     secret: u32,
-    valid_until: Option<Timestamp>,
     api_keys_reach_secrets: bool,
 }
 
 impl Caller {
     #[inline(always)]
-    pub(crate) const fn new(
-        record: Arc<Record>,
-        secret: u32,
-        valid_until: Option<Timestamp>,
-        api_keys_reach_secrets: bool,
-    ) -> Self {
-        Self { record, parent: None, secret, valid_until, api_keys_reach_secrets }
+    pub(crate) const fn new(record: Arc<Record>, secret: u32, api_keys_reach_secrets: bool) -> Self {
+        Self { record, parent: None, secret, api_keys_reach_secrets }
     }
 
     /// The same caller, cut to what this account holds, in rights and in time.
     pub(crate) fn under(mut self, parent: Arc<Record>) -> Self {
-        self.valid_until = Timestamp::earlier(self.valid_until, parent.validity().expires_at());
         self.parent = Some(parent);
         self
     }
@@ -85,8 +78,12 @@ impl Caller {
     /// The first second at which this result does not hold any more: the end of the credential, of the overlap of a
     /// retiring secret, or of the account that minted it, whichever comes first.
     #[must_use]
-    pub const fn valid_until(&self) -> Option<Timestamp> {
-        self.valid_until
+    #[inline(always)]
+    pub fn valid_until(&self) -> Option<Timestamp> {
+        let end = |record: &Record| record.validity().expires_at();
+        let retiring = self.record.retiring().filter(|retiring| retiring.secret.number == self.secret);
+        let own = Timestamp::earlier(end(&self.record), retiring.map(|retiring| retiring.ends_at));
+        Timestamp::earlier(own, self.parent.as_deref().and_then(end))
     }
 
     /// Decides on one access. Pure: it does not know the time, so a caller kept past

@@ -90,20 +90,20 @@ impl InsecureCaller {
             Record::builder(CredentialId::parse(&self.id)?, self.grant, digest.clone(), created_at);
         let Some(rights) = self.minted_by else {
             let record = child.validity(validity).build()?;
-            return Ok(caller(record, self.valid_until, self.api_keys_reach_secrets));
+            return Ok(caller(record, self.api_keys_reach_secrets));
         };
         let account = CredentialId::parse("insecureRoot")?;
         child = child.parent(Parent { account, mint_generation: 0 });
         let parent =
             Record::builder(account, ServiceAccountGrant::new(rights), digest, created_at).build()?;
         let child = child.validity(validity).build()?;
-        Ok(caller(child, self.valid_until, self.api_keys_reach_secrets).under(Arc::new(parent)))
+        Ok(caller(child, self.api_keys_reach_secrets).under(Arc::new(parent)))
     }
 }
 
-fn caller(record: Record, valid_until: Timestamp, api_keys_reach_secrets: bool) -> Caller {
+fn caller(record: Record, api_keys_reach_secrets: bool) -> Caller {
     let secret = record.current().number;
-    Caller::new(Arc::new(record), secret, Some(valid_until), api_keys_reach_secrets)
+    Caller::new(Arc::new(record), secret, api_keys_reach_secrets)
 }
 
 /// Randomness that a seed repeats: a failing test prints its seed, and the seed brings the failure back.

@@ -147,17 +147,14 @@ pub(crate) fn check<V: AsRef<[u8]>>(
 /// Which of the record's secrets a text is.
 pub(crate) struct Proof {
     secret: u32,
-    /// Set where it is the retiring one.
-    ends_at: Option<Timestamp>,
 }
 
 impl Proof {
     /// Check 7: a caller, or one that needs its parent.
     #[inline(always)]
     pub(crate) fn outcome(self, record: Arc<Record>, moment: Moment) -> Verified {
-        let valid_until = Timestamp::earlier(record.validity().expires_at(), self.ends_at);
         let is_minted = record.parent().is_some();
-        let caller = Caller::new(record, self.secret, valid_until, moment.api_keys_reach_secrets);
+        let caller = Caller::new(record, self.secret, moment.api_keys_reach_secrets);
         if is_minted {
             Verified::NeedsParent(NeedsParent { caller, moment })
         } else {
@@ -173,7 +170,7 @@ fn prove(text: &[u8], record: &Record, keys: &DigestKeys, now: Timestamp) -> Res
     let slot = current.digest.slot();
     let tag = keys.mac(slot, text);
     if tag.is_some_and(|tag| equal(&tag, current.digest.as_bytes())) {
-        return Ok(Proof { secret: current.number, ends_at: None });
+        return Ok(Proof { secret: current.number });
     }
     prove_otherwise(tag, text, record, keys, now)
 }
@@ -207,7 +204,7 @@ fn prove_otherwise(
         None => Err(unknown_key(retiring_slot)),
         Some(tag) if !equal(&tag, secret.digest.as_bytes()) => Err(otherwise),
         Some(_) if over => Err(Reason::RetiredSecret),
-        Some(_) => Ok(Proof { secret: secret.number, ends_at: Some(retiring.ends_at) }),
+        Some(_) => Ok(Proof { secret: secret.number }),
     }
 }
 
