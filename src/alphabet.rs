@@ -118,6 +118,13 @@ pub(crate) fn all_base64url<const N: usize>(runs: [&[u8; 16]; N]) -> bool {
     u128::from_ne_bytes(outside) == 0
 }
 
+/// Control characters, separators of lines and paragraphs, and what changes the direction of text (Unicode TR9): in a log, what
+/// has one could begin a line of its own, or turn the rest of its line around.
+pub(crate) fn breaks_lines(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Alphabet, all_base64url};

@@ -11,7 +11,7 @@ use crate::verify::{check, refuse_unknown};
 use crate::{
     Action, Caller, Clock, CredentialKey, Decision, DigestKeys, Event, HeaderPolicy, Invalid, Lookup, Method,
     Moment, NeedsParent, Observer, Owner, Peek, Presented, PresentedCredential, Reason, Record, Refusal,
-    Resource, SystemClock, UseRecorder, Verified,
+    Resource, SystemClock, Timestamp, UseRecorder, Verified,
 };
 
 /// Headers in, caller or refusal out.
@@ -110,7 +110,7 @@ impl Authenticator {
 
     /// Who calls, by the credential that these header lines present.
     ///
-    /// The lines are read before this returns, so they need not outlive it; the value that counts is kept, not copied. What
+    /// The lines are read before this returns; the value that counts is kept, not copied, so borrowed lines outlive the future. What
     /// the lookup has in memory is decided then, too: await it at once. The future waits for the rest.
     ///
     /// # Errors
@@ -128,8 +128,8 @@ impl Authenticator {
         self.gate().authenticate(headers)
     }
 
-    /// The same where a credential is optional: `None` where no credential was presented (the class *no credential*).
-    /// Whatever was presented has to hold.
+    /// The same where a credential is optional: `None` where none was presented (neither header, or another scheme), also under
+    /// a policy that [denies](HeaderPolicy::deny_missing) what is missing. Whatever was presented has to hold.
     ///
     /// # Errors
     ///
@@ -250,11 +250,9 @@ impl<'g> Gate<'g> {
     /// See [`Authenticator::decide`].
     #[inline]
     pub fn decide<'a>(self, caller: &'a Caller, action: Action, resource: &'a Resource<'a>) -> Decision<'a> {
-        let decision = match caller.valid_until() {
-            Some(end) if self.inner.now() >= end => {
-                caller.lapsed(action, resource, self.accepted, self.inner.now())
-            }
-            _ => caller.decide(action, resource),
+        let decision = match caller.ended(self.inner.now()) {
+            Some(reason) => caller.lapsed(action, resource, self.accepted, reason),
+            None => caller.decide(action, resource),
         };
         if let Some(observer) = &self.inner.observer {
             observer.observe(&Event::decided(&decision));
@@ -354,9 +352,15 @@ impl<'g> Gate<'g> {
             Peek::Absent => Ok(None),
             Peek::Ask => self.inner.lookup.find(kind, &id).await,
         };
+        let refuse = |refusal: Refusal| refusal.about(child.caller().credential());
         parent
-            .map_err(|error| Refusal::from(error).about(child.caller().credential()))
+            .map_err(|error| refuse(error.into()))
             .and_then(|parent| child.finish(parent.as_ref()))
+            // Deadlines count at use, and asking for the parent took time.
+            .and_then(|caller| match caller.ended(self.inner.now()) {
+                Some(reason) => Err(refuse(Refusal::new(reason))),
+                None => Ok(caller),
+            })
             .map_err(|refusal| self.tell(refusal.accepting(self.accepted), Some(child.caller().owner())))
     }
 
@@ -387,7 +391,7 @@ enum Glance<V> {
 
 impl Inner {
     #[inline(always)]
-    fn now(&self) -> crate::Timestamp {
+    fn now(&self) -> Timestamp {
         match &self.clock {
             TimeOfDay::System(clock) => clock.now(),
             TimeOfDay::Own(clock) => clock.now(),

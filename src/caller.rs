@@ -157,23 +157,33 @@ impl Caller {
         Decision::Permit(permit(Some(scope)))
     }
 
-    /// The denial of an access by a caller whose time is over.
+    /// What ended the caller, if its time is over.
+    #[inline(always)]
+    pub(crate) fn ended(&self, now: Timestamp) -> Option<Reason> {
+        self.valid_until().filter(|end| now >= *end).map(|_| self.what_ended(now))
+    }
+
     #[cold]
-    pub(crate) fn lapsed<'a>(
-        &'a self,
-        action: Action,
-        resource: &'a Resource<'a>,
-        accepted: Methods,
-        now: Timestamp,
-    ) -> Decision<'a> {
+    fn what_ended(&self, now: Timestamp) -> Reason {
         let is_over = |record: &Record| record.validity().expires_at().is_some_and(|end| now >= end);
-        let reason = if is_over(&self.record) {
+        if is_over(&self.record) {
             Reason::Expired
         } else if self.parent.as_deref().is_some_and(is_over) {
             Reason::Parent(ParentFault::Expired)
         } else {
             Reason::RetiredSecret
-        };
+        }
+    }
+
+    /// The denial of an access by a caller whose time is over.
+    #[cold]
+    pub(crate) const fn lapsed<'a>(
+        &'a self,
+        action: Action,
+        resource: &'a Resource<'a>,
+        accepted: Methods,
+        reason: Reason,
+    ) -> Decision<'a> {
         let access = Permit { caller: self, action, resource, scope: None };
         Decision::Deny(Deny { access, why: Why::Lapsed { reason, accepted } })
     }

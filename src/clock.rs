@@ -118,11 +118,12 @@ impl ManualClock {
 
     /// Lets time pass: the time of day and monotonic time. Both stop at their ends.
     pub fn advance(&self, time: Lifetime) {
-        let seconds = time.as_seconds();
-        let later = self.now().as_unix().saturating_add_unsigned(seconds);
-        self.0.now.store(later, Ordering::SeqCst);
-        let later = self.0.monotonic.load(Ordering::SeqCst).saturating_add(seconds);
-        self.0.monotonic.store(later, Ordering::SeqCst);
+        let (hands, seconds) = (&self.0, time.as_seconds());
+        let wall = |now: i64| Some(now.saturating_add_unsigned(seconds));
+        let monotonic = |now: u64| Some(now.saturating_add(seconds));
+        // Neither closure gives up, so neither update fails.
+        let _before = hands.now.fetch_update(Ordering::SeqCst, Ordering::SeqCst, wall);
+        let _before = hands.monotonic.fetch_update(Ordering::SeqCst, Ordering::SeqCst, monotonic);
     }
 }
 

@@ -3,29 +3,63 @@
 use std::sync::Arc;
 
 use crate::digest::equal;
-use crate::{Caller, DigestKeys, PresentedCredential, Record};
+use crate::{Caller, CredentialKey, Digest, DigestKeys, PresentedCredential, Record, StoredSecret};
 
-/// The record that a caller's is due to become: the digest of its secret is under the active key.
+/// The new digest of a secret whose record still has one under an older key: for the store, off the answer's path.
 ///
-/// For a compare-and-swap update, off the answer's path: `store.update(upgrade.seen, &upgrade.record)`; a
-/// [`UseRecorder`](crate::UseRecorder) makes it. It changes the record only: the text that its holder has keeps its guard,
-/// hence [`Digest::guard_slot`](crate::Digest::guard_slot) stays.
+/// A [`UseRecorder`](crate::UseRecorder) brings it there; a host that does so itself reads the record from the truth, and
+/// updates it to what [`apply`](Self::apply) makes of it. The text that its holder has keeps its guard, hence
+/// [`Digest::guard_slot`] stays.
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct Upgrade {
-    /// The version that the record had; of another version the update is not made.
-    pub seen: u64,
-    /// The record as it is to be, with the next version.
-    pub record: Arc<Record>,
+    key: CredentialKey,
+    old: StoredSecret,
+    new: Digest,
+}
+
+impl Upgrade {
+    /// Which record.
+    #[must_use]
+    pub const fn key(&self) -> CredentialKey {
+        self.key
+    }
+
+    /// The record with the new digest and its next version; `None` where it does not hold the old one any more.
+    ///
+    /// Give it the record from the truth, not the caller's: a lookup may have left out what verifying does not need.
+    #[must_use]
+    pub fn apply(&self, record: &Record) -> Option<Arc<Record>> {
+        let (mut current, mut retiring) = (record.current().clone(), record.retiring().cloned());
+        let digest = [Some(&mut current), retiring.as_mut().map(|retiring| &mut retiring.secret)]
+            .into_iter()
+            .flatten()
+            .find(|secret| secret.number == self.old.number)
+            .map(|secret| &mut secret.digest)?;
+        let is_old =
+            digest.slot() == self.old.digest.slot() && equal(digest.as_bytes(), self.old.digest.as_bytes());
+        if record.key() != self.key || !is_old {
+            return None;
+        }
+        *digest = self.new.clone();
+        let version = record.version().checked_add(1)?;
+        record.to_builder().current(current).retiring(retiring).version(version).build().ok().map(Arc::new)
+    }
 }
 
 impl Caller {
+    /// The record's secret that proved this caller.
+    fn secret(&self) -> Option<&StoredSecret> {
+        let record = self.record();
+        let retiring = record.retiring().map(|retiring| &retiring.secret);
+        [Some(record.current()), retiring]
+            .into_iter()
+            .flatten()
+            .find(|secret| secret.number == self.secret_number())
+    }
+
     /// Whether the digest of the secret that proved this caller is under another key than the active one.
     pub(crate) fn is_under_older_key(&self, keys: &DigestKeys) -> bool {
-        let record = self.record();
-        let secrets = [Some(record.current()), record.retiring().map(|retiring| &retiring.secret)];
-        let mut proved = secrets.into_iter().flatten().filter(|secret| secret.number == self.secret_number());
-        proved.any(|secret| secret.digest.slot() != keys.active_slot())
+        self.secret().is_some_and(|secret| secret.digest.slot() != keys.active_slot())
     }
 
     /// The upgrade that this caller's record is due, if it is.
@@ -48,20 +82,12 @@ impl Caller {
         if !self.is_under_older_key(keys) || presented.key() != self.credential() {
             return None;
         }
-        let record = self.record();
-        let (mut current, mut retiring) = (record.current().clone(), record.retiring().cloned());
-        let secret = [Some(&mut current), retiring.as_mut().map(|retiring| &mut retiring.secret)]
-            .into_iter()
-            .flatten()
-            .find(|secret| secret.number == self.secret_number())?;
-        let old = &secret.digest;
-        let tag = keys.mac(old.slot(), presented.text())?;
-        if !equal(&tag, old.as_bytes()) {
-            return None;
-        }
-        secret.digest = keys.digest(presented);
-        let seen = record.version();
-        let builder = record.to_builder().current(current).retiring(retiring).version(seen.checked_add(1)?);
-        Some(Upgrade { seen, record: Arc::new(builder.build().ok()?) })
+        let old = self.secret()?;
+        let tag = keys.mac(old.digest.slot(), presented.text())?;
+        equal(&tag, old.digest.as_bytes()).then(|| Upgrade {
+            key: self.credential(),
+            old: old.clone(),
+            new: keys.digest(presented),
+        })
     }
 }

@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 
 use crate::{
     Caller, Clock, CredentialKey, DigestKeys, Invalid, Lifetime, PresentedCredential, Store, StoreError,
-    SystemClock, Timestamp, Upgrade, Use,
+    SystemClock, Timestamp, Updated, Upgrade, Use,
 };
 
 /// Collects when credentials were used, and hands that to the store in batches.
@@ -30,7 +30,7 @@ use crate::{
 /// let (store, keys) = (MemoryStore::new(), DigestKeys::ephemeral()?);
 /// let recorder = UseRecorder::new(store.clone());
 /// let gate = Authenticator::builder(store, keys).use_recorder(recorder.clone()).build()?;
-/// // with tokio: tokio::spawn(async move { recorder.run(|| tokio::time::sleep(recorder.window())).await });
+/// // with tokio, on a clone: tokio::spawn(async move { clone.run(|| tokio::time::sleep(clone.window())).await });
 /// # pollster::block_on(async {
 /// recorder.flush().await?; // at shutdown
 /// # Ok::<(), keygate::StoreError>(())
@@ -40,6 +40,8 @@ use crate::{
 ///
 /// # What is promised
 ///
+/// * What is noted is the credential that was presented: an account that only mints is used by its children, whose uses are
+///   theirs.
 /// * At most one write for a secret and window (60 s by default), however often it is used.
 /// * A recorded time never goes back, and is only that of a full success.
 /// * Nothing is lost while there is room: what a store did not take, or what was under way in a future that was dropped,
@@ -119,7 +121,7 @@ impl UseRecorder {
         self.0.note((caller.credential(), caller.secret_number()), at);
     }
 
-    /// How many notes were dropped for want of room.
+    /// How many notes were dropped: for want of room, or because the store said that it will never take them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
@@ -279,15 +281,27 @@ impl Inner {
     async fn hand_over(&self) -> Result<Flushed, StoreError> {
         let mut flushed = Flushed::default();
         let mut batch = Batch::take(self);
+        let mut refused = Ok(());
         while let Some(next) = batch.next() {
-            self.store.record_uses(next).await?;
-            flushed.uses = flushed.uses.saturating_add(next.len());
+            let count = next.len();
+            match self.store.record_uses(next).await {
+                Ok(()) => flushed.uses = flushed.uses.saturating_add(count),
+                Err(error) if error.is_retryable() => return Err(error),
+                // What the store will never take must not keep the rest from it.
+                Err(error) => {
+                    self.dropped.fetch_add(count.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+                    refused = Err(error);
+                }
+            }
             batch.done();
         }
         loop {
             // One at a time, so that what a dropped future loses is one upgrade, which its next success is due again.
-            let Some(upgrade) = self.next_upgrade() else { return Ok(flushed) };
-            if self.store.update(upgrade.seen, &upgrade.record).await? == crate::Updated::Yes {
+            let Some(upgrade) = self.next_upgrade() else { return refused.map(|()| flushed) };
+            let CredentialKey { kind, id } = upgrade.key();
+            let Some(entry) = self.store.read(kind, &id).await? else { continue };
+            let Some(record) = upgrade.apply(&entry.record) else { continue };
+            if self.store.update(entry.record.version(), &record).await? == Updated::Yes {
                 flushed.upgrades = flushed.upgrades.saturating_add(1);
             }
         }

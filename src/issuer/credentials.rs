@@ -109,9 +109,10 @@ pub struct Retirement {
 }
 
 impl Retirement {
-    /// Whether the new secret is in use, and the retiring one was not used for this long.
+    /// Whether the new secret is in use, and the retiring one was used, and then not for this long.
     ///
-    /// A [`UseRecorder`](crate::UseRecorder) reports with a delay of its window: ask for more than that.
+    /// Of a secret of which no use was recorded nothing is known, so it is not safe: its overlap ends by itself. A
+    /// [`UseRecorder`](crate::UseRecorder) reports with a delay of its window: ask for more than that.
     ///
     /// ```
     /// # use keygate::{DigestKeys, Expiry, Issuer, Lifetime, MemoryStore, NewApiKey, Overlap, Owner};
@@ -127,11 +128,8 @@ impl Retirement {
     /// ```
     #[must_use]
     pub fn is_safe(&self, quiet: Lifetime) -> bool {
-        let quiet_until = |used: Timestamp| used.checked_add(quiet);
-        self.current_used_at.is_some()
-            && self
-                .retiring_used_at
-                .is_none_or(|used| quiet_until(used).is_some_and(|end| end <= self.asked_at))
+        let quiet_until = self.retiring_used_at.and_then(|used| used.checked_add(quiet));
+        self.current_used_at.is_some() && quiet_until.is_some_and(|end| end <= self.asked_at)
     }
 }
 
@@ -187,7 +185,7 @@ impl<G: Managed> Owned<'_, G> {
     ) -> Result<(), IssueError> {
         // No more than is refused, should they never end.
         let metadata: Vec<_> = metadata.into_iter().take(17).collect();
-        self.edit(id, |record, _| Ok(record.to_builder().metadata(metadata.iter().copied()))).await
+        self.enlarge(id, |record, _| Ok(record.to_builder().metadata(metadata.iter().copied()))).await
     }
 
     /// From where it may be used: 1 to 64 networks, or `None`: from everywhere. An empty list is an error.
@@ -216,8 +214,8 @@ impl<G: Managed> Owned<'_, G> {
     ///
     /// # Errors
     ///
-    /// [`IssueError`]: *not found*, *revoked*, *expired*, *too long*, a lifetime of zero, a service token without end, or the
-    /// store failed.
+    /// [`IssueError`]: *not found*, *revoked*, *expired*, *too long* (also where there is a maximum and it is never to end), a
+    /// lifetime of zero, or the store failed.
     pub async fn set_expiry(&self, id: &CredentialId, expiry: impl Into<Expiry>) -> Result<(), IssueError> {
         let expiry = expiry.into();
         self.edit(id, |record, now| {
@@ -242,8 +240,8 @@ impl<G: Managed> Owned<'_, G> {
     /// # Errors
     ///
     /// [`IssueError`]: *not found*, *revoked*, *expired*, or the random source or the store failed; then the secrets are
-    /// what they were. Only after a store that did not answer may they have changed, and the new text is nobody's: rotate
-    /// again.
+    /// what they were. Only after a store that did not answer may they have changed: before you rotate again, see
+    /// [`Issuer`].
     pub async fn rotate(&self, id: &CredentialId, overlap: Overlap) -> Result<Issued, IssueError> {
         self.redraw(id, |record, digest, now| rotate(record, digest, overlap, None, now)).await
     }
@@ -275,7 +273,7 @@ impl<G: Managed> Owned<'_, G> {
         let (Entry { record, uses }, asked_at) = (self.read(id).await?, self.issuer.0.clock.now());
         Ok(under_way(&record, asked_at).map(|retiring| Retirement {
             asked_at,
-            ends_at: retiring.ends_at,
+            ends_at: record.validity().expires_at().map_or(retiring.ends_at, |end| end.min(retiring.ends_at)),
             retiring_used_at: uses.of(retiring.secret.number),
             current_used_at: uses.of(record.current().number),
         }))
@@ -331,6 +329,20 @@ impl<G: Managed> Owned<'_, G> {
         };
         let (record, text) = inner.change(key, &self.owner, redraw).await?;
         Ok(Issued { text, record })
+    }
+
+    /// An edit that may make the record larger: there stays room to rotate and revoke it.
+    async fn enlarge(
+        &self,
+        id: &CredentialId,
+        mut change: impl FnMut(&Record, Timestamp) -> Result<RecordBuilder, IssueError>,
+    ) -> Result<(), IssueError> {
+        self.edit(id, |record, now| {
+            let record = change(record, now)?.build()?;
+            record.check_room()?;
+            Ok(record.into())
+        })
+        .await
     }
 
     async fn edit(
@@ -412,7 +424,7 @@ impl Owned<'_, ServiceAccountGrant> {
         id: &CredentialId,
         mut change: impl FnMut(ServiceAccountGrant) -> Result<ServiceAccountGrant, Invalid>,
     ) -> Result<(), IssueError> {
-        self.edit(id, |record, now| {
+        self.enlarge(id, |record, now| {
             usable(record, now)?;
             let Grant::ServiceAccount(grant) = record.grant() else { return Err(IssueError::RecordMismatch) };
             let changed = change(grant.clone())?.with_mint_generation(grant.mint_generation());
@@ -452,7 +464,7 @@ impl Owned<'_, ServiceTokenGrant> {
         id: &CredentialId,
         mut change: impl FnMut(ServiceTokenGrant) -> Result<ServiceTokenGrant, Invalid>,
     ) -> Result<(), IssueError> {
-        self.edit(id, |record, now| {
+        self.enlarge(id, |record, now| {
             usable(record, now)?;
             let Grant::ServiceToken(grant) = record.grant() else { return Err(IssueError::RecordMismatch) };
             let changed = change(grant.clone())?;

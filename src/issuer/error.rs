@@ -8,7 +8,7 @@ use crate::{Invalid, Lifetime, RandomError, StoreError};
 ///
 /// It quotes nothing of what it was given, and can be shown to whoever manages credentials. Only after
 /// [`Store`](Self::Store) may there have been an effect all the same: a store that did not answer may have written. Then
-/// the call may be repeated; an issue or a rotation makes another secret, an abort that was done says *not rotating*.
+/// the call may be repeated; but before an issue or a rotation is, look, as [`Issuer`](crate::Issuer) says.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IssueError {

@@ -52,8 +52,10 @@ use crate::{
 ///
 /// Each call reads the record from the store and writes it back by compare-and-swap; where another call was faster it
 /// begins again. It is one write, so a future that is dropped, or a store that does not answer, leaves the credential as
-/// it was or as it was to be, and nothing between. An issue or a rotation of which that is not known may have made a
-/// credential whose text nobody has: list, and revoke or rotate again.
+/// it was or as it was to be, and nothing between. Where a store does not say whether it changed a record, the issuer looks;
+/// where it cannot, the call fails with the store's error. Then an issue may have made a credential whose text nobody has: list,
+/// and revoke it. And a rotation may have made a secret whose text nobody has: where the record's current secret has another
+/// number than before, abort the rotation before you rotate again.
 #[derive(Clone)]
 pub struct Issuer(Arc<Inner>);
 
@@ -260,7 +262,7 @@ impl Inner {
             builder = builder.networks(networks);
         }
         let record = builder.build()?;
-        record.encode()?;
+        record.check_room()?;
         if let Some(cap) = self.policy(kind).cap
             && self.store.count_live(record.owner(), now).await? >= cap
         {
@@ -269,6 +271,7 @@ impl Inner {
         let record = Arc::new(record);
         match self.store.insert(&record).await? {
             Inserted::Yes => Ok(Issued { text, record }),
+            // Were it looked at, a random source that repeats itself would hand out one credential twice.
             Inserted::IdTaken => Err(IssueError::IdTaken),
         }
     }
@@ -298,20 +301,30 @@ impl Inner {
         owner: &Owner,
         mut change: impl FnMut(&Record, Timestamp) -> Change<T>,
     ) -> Result<(Arc<Record>, T), IssueError> {
+        let mut tried: Option<(Arc<Record>, T)> = None;
         for _ in 0..ATTEMPTS {
             let seen = self.read(key, owner).await?.record;
+            // A store that lost its own answer may have repeated the update, and says that the record changed.
+            if let Some(done) = tried.take_if(|(record, _)| record.is_same(&seen)) {
+                return Ok(done);
+            }
             let (builder, yields) = change(&seen, self.clock.now())?;
             let record = builder.build()?;
-            if record.encode()? == seen.encode()? {
+            if record.is_same(&seen) {
                 return Ok((seen, yields));
             }
             let next =
                 seen.version().checked_add(1).ok_or(Invalid::new("version", "fewer than 2^64 changes"))?;
             let record = Arc::new(RecordBuilder::from(record).version(next).build()?);
-            match self.store.update(seen.version(), &record).await? {
-                Updated::Yes => return Ok((record, yields)),
-                Updated::Changed => {}
-                Updated::Absent => return Err(IssueError::NotFound),
+            match self.store.update(seen.version(), &record).await {
+                Ok(Updated::Yes) => return Ok((record, yields)),
+                Ok(Updated::Changed) => tried = Some((record, yields)),
+                Ok(Updated::Absent) => return Err(IssueError::NotFound),
+                // It may have been done all the same; the text of a secret that is stored must not be lost.
+                Err(error) => match self.store.read(key.kind, &key.id).await {
+                    Ok(Some(entry)) if entry.record.is_same(&record) => return Ok((record, yields)),
+                    _ => return Err(error.into()),
+                },
             }
         }
         Err(IssueError::Contended)

@@ -1,6 +1,7 @@
 //! How a record is made, and everything that is checked then.
 
 use super::{About, Grant, Parent, Record, Retiring, Revocation, StoredSecret};
+use crate::alphabet::breaks_lines;
 use crate::owner::check_name;
 use crate::{CredentialId, Digest, Invalid, Kind, Network, Timestamp, Validity};
 
@@ -186,11 +187,6 @@ fn check_metadata(metadata: &[(Box<str>, Box<str>)]) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Separators of lines and paragraphs, and what changes the direction of text (Unicode TR9).
-const fn is_layout(character: char) -> bool {
-    matches!(character, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-}
-
 type Lengths = std::ops::RangeInclusive<usize>;
 
 fn check_text(
@@ -219,7 +215,7 @@ fn check(argument: &'static str, text: &str, expected: &'static str, fits: bool)
         return Err(invalid);
     }
     // A name in a log must not begin a line of its own, nor turn the rest of its line around.
-    match text.char_indices().find(|(_, character)| character.is_control() || is_layout(*character)) {
+    match text.char_indices().find(|(_, character)| breaks_lines(*character)) {
         Some((position, _)) => Err(invalid.at(position)),
         None => Ok(()),
     }

@@ -24,6 +24,8 @@ use crate::{CredentialId, Digest, Invalid, Network, Rights, Timestamp, Validity}
 const VERSION: u64 = 1;
 /// The longest encoding, on write and on read: 256 KiB.
 const LONGEST: usize = 256 * 1_024;
+/// What a host's notes and grants may fill of it: what is left is for revoking and rotating, which must always fit.
+const ROOMY: usize = 252 * 1_024;
 
 /// Why bytes are not a record: **undecided**, never absent and never a denial. It quotes nothing of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -74,6 +76,18 @@ impl Record {
         let too_large = Invalid::new("record", "at most 262144 bytes encoded");
         let bytes = serde_json::to_vec(&Wire::from(self)).map_err(|_| too_large)?;
         if bytes.len() > LONGEST { Err(too_large) } else { Ok(bytes) }
+    }
+
+    /// Whether there is room left to rotate and revoke it.
+    pub(crate) fn check_room(&self) -> Result<(), Invalid> {
+        let length = serde_json::to_vec(&Wire::from(self)).map_or(usize::MAX, |bytes| bytes.len());
+        if length > ROOMY { Err(Invalid::new("record", "at most 258048 bytes encoded")) } else { Ok(()) }
+    }
+
+    /// Whether the two are one in all that is stored, version included.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let bytes = |record| serde_json::to_vec(&Wire::from(record)).ok();
+        bytes(self).is_some_and(|own| bytes(other).is_some_and(|other| own == other))
     }
 
     /// The record in bytes that a store kept.

@@ -21,7 +21,7 @@ pub struct Retiring {
     /// The secret.
     pub secret: StoredSecret,
     /// The first second at which it is not accepted any more; [`Timestamp::MIN`] where it was ended at once, so that no
-    /// clock that is behind accepts it again.
+    /// clock that is behind accepts it again. Keep it as a number: no date reaches so far.
     pub ends_at: Timestamp,
     /// Why it leaked, where that is why it was replaced: 1–200 characters, no control characters.
     pub leak: Option<Box<str>>,

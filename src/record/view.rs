@@ -59,7 +59,9 @@ impl Serialize for RecordView<'_> {
         // What was ended at once is not retiring; only why it leaked is still worth telling.
         let retiring = record.retiring().filter(|retiring| retiring.ends_at > Timestamp::MIN);
         view.serialize_field("retiring_secret", &retiring.map(|retiring| retiring.secret.number))?;
-        view.serialize_field("retiring_until", &retiring.map(|retiring| retiring.ends_at))?;
+        let until = retiring
+            .and_then(|retiring| Timestamp::earlier(Some(retiring.ends_at), record.validity().expires_at()));
+        view.serialize_field("retiring_until", &until)?;
         let leak = record.retiring().and_then(|retiring| retiring.leak.as_deref());
         view.serialize_field("retiring_leak", &leak)?;
         view.serialize_field("parent", &record.parent().map(|parent| parent.account.as_str().to_owned()))?;

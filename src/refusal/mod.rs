@@ -7,11 +7,12 @@ pub use challenge::Challenge;
 pub use reason::{ParentFault, Reason};
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::challenge::Face;
+use crate::alphabet::breaks_lines;
 use crate::credential::Methods;
 use crate::{CredentialKey, Invalid, Kind, Method};
 
@@ -136,6 +137,11 @@ impl Refusal {
     #[must_use]
     pub fn store_unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Reason::StoreUnavailable).caused_by(source)
+    }
+
+    /// *Undecided*: the host's store cannot do what it was asked.
+    pub(crate) fn store_rejected(source: impl Into<BoxError>) -> Self {
+        Self::new(Reason::StoreRejected).caused_by(source)
     }
 
     /// *Undecided*: the host's store answered with a record that does not decode. It is a fault: raise an alarm.
@@ -332,10 +338,17 @@ impl fmt::Display for Explanation<'_> {
                 // Bounded, should an error be its own source.
                 for _ in 0..16 {
                     let Some(error) = next else { break };
-                    // A store's error begins with what the reason says.
+                    // A store's error begins with what the reason says; a driver's may have lines of its own.
                     let text = error.to_string();
                     if text != self.0.reason.to_string() {
-                        write!(f, ": {text}")?;
+                        f.write_str(": ")?;
+                        for character in text.chars() {
+                            if breaks_lines(character) {
+                                write!(f, "{}", character.escape_default())?;
+                            } else {
+                                f.write_char(character)?;
+                            }
+                        }
                     }
                     next = error.source();
                 }

@@ -82,6 +82,8 @@ pub enum Reason {
     IrregularOrganization,
     /// The store did not answer.
     StoreUnavailable,
+    /// The store cannot do what it was asked: it is of another schema, for one.
+    StoreRejected,
     /// The store's record does not decode.
     RecordCorrupt,
     /// The host could not tell whether its user may.
@@ -140,6 +142,7 @@ impl Reason {
             | Self::RecordMismatch
             | Self::IrregularOrganization
             | Self::StoreUnavailable
+            | Self::StoreRejected
             | Self::RecordCorrupt
             | Self::UserRightsUnavailable
             | Self::Throttled => RefusalClass::Undecided,
@@ -148,10 +151,14 @@ impl Reason {
 
     /// Whether it is a fault of the host's own that no caller can cause and no retry heals: raise an alarm.
     ///
-    /// A record that does not decode, that is of another credential, or whose digest key is gone.
+    /// A record that does not decode, that is of another credential, or whose digest key is gone; a store that cannot do what
+    /// it is for.
     #[must_use]
     pub const fn is_fault(self) -> bool {
-        matches!(self, Self::UnknownDigestKey { .. } | Self::RecordMismatch | Self::RecordCorrupt)
+        matches!(
+            self,
+            Self::UnknownDigestKey { .. } | Self::RecordMismatch | Self::RecordCorrupt | Self::StoreRejected
+        )
     }
 
     /// The reason's name, in snake case: stable, for metrics and log filters.
@@ -196,6 +203,7 @@ impl Reason {
             Self::RecordMismatch => "record_mismatch",
             Self::IrregularOrganization => "irregular_organization",
             Self::StoreUnavailable => "store_unavailable",
+            Self::StoreRejected => "store_rejected",
             Self::RecordCorrupt => "record_corrupt",
             Self::UserRightsUnavailable => "user_rights_unavailable",
             Self::Throttled => "throttled",
@@ -252,6 +260,7 @@ impl fmt::Display for Reason {
             }
             Self::RecordMismatch => f.write_str("the lookup returned a record of another kind or id"),
             Self::StoreUnavailable => f.write_str("the store did not answer"),
+            Self::StoreRejected => f.write_str("the store cannot do this"),
             Self::RecordCorrupt => f.write_str("the store's record does not decode"),
             Self::UserRightsUnavailable => f.write_str("the host could not tell whether its user may"),
             Self::Throttled => f.write_str("throttled"),

@@ -45,32 +45,36 @@ pub struct Use {
 /// assert_eq!(uses.of(2), None);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LastUses(Vec<(u32, Timestamp)>);
+pub struct LastUses {
+    latest: Option<Timestamp>,
+    by_secret: Vec<(u32, Timestamp)>,
+}
 
 impl LastUses {
     /// Notes a use; an earlier time than the known one changes nothing.
     pub fn note(&mut self, secret: u32, at: Timestamp) {
-        match self.0.iter_mut().find(|(known, _)| *known == secret) {
+        self.latest = self.latest.max(Some(at));
+        match self.by_secret.iter_mut().find(|(known, _)| *known == secret) {
             Some((_, latest)) => *latest = at.max(*latest),
-            None => self.0.push((secret, at)),
+            None => self.by_secret.push((secret, at)),
         }
     }
 
     /// When the secret of this number was last used.
     #[must_use]
     pub fn of(&self, secret: u32) -> Option<Timestamp> {
-        self.0.iter().find(|(known, _)| *known == secret).map(|(_, at)| *at)
+        self.by_secret.iter().find(|(known, _)| *known == secret).map(|(_, at)| *at)
     }
 
-    /// When any of the secrets was last used.
+    /// When any of the credential's secrets was last used, those too that it does not have any more.
     #[must_use]
-    pub fn latest(&self) -> Option<Timestamp> {
-        self.0.iter().map(|(_, at)| *at).max()
+    pub const fn latest(&self) -> Option<Timestamp> {
+        self.latest
     }
 
-    /// Forgets the secrets that the record does not hold any more.
-    pub(super) fn forget_gone(&mut self, record: &Record) {
-        self.0.retain(|(secret, _)| holds(record, *secret));
+    /// Forgets the times of secrets that the record does not hold any more; the latest of all stays.
+    pub fn forget_gone(&mut self, record: &Record) {
+        self.by_secret.retain(|(secret, _)| holds(record, *secret));
     }
 }
 

@@ -61,7 +61,7 @@ impl StoreError {
         self.kind
     }
 
-    /// Whether the same call may succeed later. Every write of [`Store`](crate::Store) may be repeated safely.
+    /// Whether the same call may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         matches!(self.kind, StoreErrorKind::Unavailable)
@@ -89,7 +89,8 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error.kind {
             StoreErrorKind::Corrupt => Self::record_corrupt(error),
-            StoreErrorKind::Unavailable | StoreErrorKind::Rejected => Self::store_unavailable(error),
+            StoreErrorKind::Unavailable => Self::store_unavailable(error),
+            StoreErrorKind::Rejected => Self::store_rejected(error),
         }
     }
 }

@@ -13,7 +13,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::entry::holds;
 use super::{Entry, Inserted, Lookup, Peek, SlotCount, Store, StoreError, Updated, Use};
-use crate::{CredentialId, CredentialKey, Kind, Owner, Record, Revocation, Timestamp};
+use crate::{CredentialId, CredentialKey, Invalid, Kind, Owner, Record, Revocation, Timestamp};
 
 /// A store in memory: for a service of one process, and for tests. What it holds is gone with its last handle.
 ///
@@ -167,6 +167,10 @@ impl Inner {
         let mut found = BTreeMap::new();
         self.for_each(|entry| {
             let key = entry.record.key();
+            let is_full = found.len() >= limit;
+            if is_full && found.last_key_value().is_none_or(|(last, _)| key > *last) {
+                return;
+            }
             if after.is_none_or(|after| key > *after) && wanted(entry) {
                 found.insert(key, entry.clone());
                 if found.len() > limit {
@@ -266,9 +270,7 @@ impl Store for MemoryStore {
                 entry.record = Arc::new(record.version(entry.record.version().saturating_add(1)).build()?);
                 Ok(true)
             });
-            if done.transpose().map_err(|invalid: crate::Invalid| StoreError::rejected(invalid))?
-                == Some(true)
-            {
+            if done.transpose().map_err(|invalid: Invalid| StoreError::rejected(invalid))? == Some(true) {
                 revoked = revoked.saturating_add(1);
             }
         }

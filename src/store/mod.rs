@@ -38,6 +38,7 @@ use crate::{CredentialId, CredentialKey, Kind, Owner, Record, Revocation, Timest
 ///   answer away is an error, and is *undecided*: never `None` for a lost connection or a row that does not decode.
 /// * **What was acknowledged is found**, within the bound of staleness that the lookup documents (none, for a database
 ///   that is asked each time).
+/// * **The whole record**, version included. One that leaves out what limits a credential makes it wider.
 /// * **One credential by kind and id**, compared byte by byte: no case folding, no patterns. Ids are 1–64 characters of
 ///   `A-Z a-z 0-9 - _ + /`; a lookup binds them as data all the same.
 ///
@@ -45,7 +46,9 @@ use crate::{CredentialId, CredentialKey, Kind, Owner, Record, Revocation, Timest
 ///
 /// * It checks again what a lookup returned (kind, id, digest, validity, revocation): a lookup only fetches.
 /// * Before `find`, the guard of an issued credential has held, so made-up ones cost no call.
-/// * `find` is called at most once for a credential, and once for the account that minted it.
+/// * `find` is called at most once for a credential, and once for the account that minted it: so accounts are found also where
+///   no account is accepted as a caller.
+/// * `peek` comes before any proof and before the guard, so also for ids that somebody made up: it must not keep them.
 /// * A future that is dropped is dropped: nothing is kept between a call and its answer.
 #[async_trait]
 pub trait Lookup: Send + Sync {
@@ -85,8 +88,12 @@ pub enum Peek {
 ///
 /// * **Every method answers from the truth**, never from a cache or a replica that lags; only `find` and `peek` may be
 ///   behind.
-/// * **Each write is atomic**: done whole or not at all, and done when it is acknowledged (durable, as far as the store
-///   is). Two writes of one record never interleave.
+/// * **Each write of a record is atomic**: done whole or not at all, and done when it is acknowledged (durable, as far as the
+///   store is). Two writes of one record never interleave. What touches many records
+///   ([`revoke_owned`](Self::revoke_owned), [`record_uses`](Self::record_uses), [`purge`](Self::purge)) is so a record at a
+///   time; one transaction is allowed, and not asked for.
+/// * **A record that does not decode** keeps no other from its due: `revoke_owned` and `purge` do all that they can and then
+///   return the error; `record_uses` skips it; listings and counts fail with [`StoreError::corrupt`].
 /// * **Insert is insert-if-absent; update is compare-and-swap** on [`Record::version`]. A store that overwrites instead
 ///   loses revocations.
 /// * **Records come back as they were given**, version included; a store may read a record to index it, and changes
@@ -97,8 +104,8 @@ pub enum Peek {
 /// # What keygate promises
 ///
 /// * It never calls a write because of an unproven secret.
-/// * Every write may be repeated: after an error that is [retryable](StoreError::is_retryable) it may have taken effect
-///   or not, and repeating it is safe.
+/// * It copes with an update that failed and was done all the same: it looks at the record before the failure counts. So a
+///   store may repeat an update of its own that lost its answer (but not an insert, whose second finds the id taken).
 /// * It holds no lock and no connection between two calls, so a future may be dropped at any point: the write that was
 ///   under way is then done or not done, as after a lost connection.
 ///
@@ -114,7 +121,8 @@ pub trait Store: Lookup {
     async fn insert(&self, record: &Arc<Record>) -> Result<Inserted, StoreError>;
 
     /// Replaces the record of the same kind and id, if its version is still the one that was `seen`; else nothing
-    /// changes. The new record has the same owner and a later version. Times of use stay as they are.
+    /// changes. The new record has the same owner and a later version. Times of use stay; those of single secrets that the
+    /// record does not hold any more may be [forgotten](LastUses::forget_gone).
     async fn update(&self, seen: u64, record: &Arc<Record>) -> Result<Updated, StoreError>;
 
     /// The next credentials of exactly this owner, revoked and expired ones too, in the order of their ids: those
@@ -154,7 +162,7 @@ pub trait Store: Lookup {
     ) -> Result<Vec<Entry>, StoreError>;
 
     /// The next credentials, of all owners, that are neither revoked nor expired at this time, were made before `since`
-    /// and not used at `since` or later: in the order of their keys, those behind `after`, at most `limit`.
+    /// and not used at `since` or later, by [any secret](LastUses::latest): in the order of their keys, those behind `after`, at most `limit`.
     async fn unused(
         &self,
         since: Timestamp,

@@ -389,11 +389,13 @@ impl Issued {
 }
 
 fn upgraded(record: &Record, upgrade: Upgrade) -> Arc<Record> {
-    let (before, after) = (record.current(), upgrade.record.current());
-    assert_eq!((record.key(), record.version()), (upgrade.record.key(), upgrade.seen));
-    assert_eq!(upgrade.record.version(), upgrade.seen + 1);
+    let upgraded = upgrade.apply(record).unwrap();
+    assert_eq!((upgrade.key(), upgraded.key()), (record.key(), record.key()));
+    assert_eq!(upgraded.version(), record.version() + 1);
+    assert!(upgrade.apply(&upgraded).is_none(), "once");
+    let (before, after) = (record.current(), upgraded.current());
     assert_eq!(after.digest.guard_slot(), before.digest.guard_slot(), "the text keeps its guard");
-    upgrade.record
+    upgraded
 }
 
 /// The rings of a rollout from key 1 to key 2: as it was, added, activated, guard only, dropped.
@@ -479,13 +481,14 @@ fn an_upgrade_is_of_what_was_proved() {
     assert!(caller(&presented, &record, &old).upgrade(&presented, &old).is_none(), "nothing is due");
     for (proved, text, number) in [(&by_current, &presented, 4), (&by_replaced, &replaced, 3)] {
         let upgrade = proved.upgrade(text, &new).unwrap();
-        assert_eq!((upgrade.record.key(), upgrade.seen, upgrade.record.version()), (record.key(), 17, 18));
+        let upgraded = upgrade.apply(&record).unwrap();
+        assert_eq!((upgraded.key(), upgraded.version()), (record.key(), 18));
         let secrets = |record: &Record| {
             let (current, retiring) = (record.current().clone(), record.retiring().unwrap().clone());
             assert_eq!((current.number, retiring.secret.number, retiring.ends_at), (4, 3, now_and(60)));
             [current, retiring.secret]
         };
-        for (before, after) in secrets(&record).iter().zip(secrets(&upgrade.record)) {
+        for (before, after) in secrets(&record).iter().zip(secrets(&upgraded)) {
             let (is_it, digest) = (after.number == number, after.digest);
             assert_eq!((digest.slot(), digest.guard_slot()), (if is_it { 2 } else { 1 }, Some(1)));
             let expected = if is_it { new.digest(text) } else { before.digest.clone() };
@@ -525,7 +528,8 @@ fn an_imported_text_is_upgraded_without_a_guard() {
     let builder = Record::builder(presented.key().id, grant(Kind::ServiceToken), old.digest(&presented), NOW);
     let record = built(builder.validity(Validity::until(END)));
     let upgrade = caller(&presented, &record, &new).upgrade(&presented, &new).unwrap();
-    let digest = &upgrade.record.current().digest;
+    let upgraded_record = upgrade.apply(&record).unwrap();
+    let digest = &upgraded_record.current().digest;
     assert_eq!((digest.slot(), digest.guard_slot()), (2, None));
     let record = upgraded(&record, upgrade);
     assert!(verify(&presented, Some(&record), &ring(2, &[]), Moment::at(NOW)).is_ok());

@@ -312,10 +312,10 @@ fn decisions(
 fn an_upgrade_prints_no_digest() {
     let (old, new, source) = (ring(1, &[]), ring(2, &[1]), SeededSource::new(seed()));
     let (presented, builder) = issue(&old, Kind::ServiceAccount, &source);
-    let upgrade =
-        crate::decision::caller(&presented, &built(builder), &new).upgrade(&presented, &new).unwrap();
+    let record = built(builder);
+    let upgrade = crate::decision::caller(&presented, &record, &new).upgrade(&presented, &new).unwrap();
     let mut canary = Canary::default();
-    canary.secret("a digest", upgrade.record.current().digest.as_bytes());
+    canary.secret("a digest", upgrade.apply(&record).unwrap().current().digest.as_bytes());
     canary.debug(&upgrade);
     canary.debug(&Some(upgrade));
     canary.is_in_none(2);

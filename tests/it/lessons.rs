@@ -489,7 +489,7 @@ fn a_retired_pepper_leaves_its_guard() {
     let (presented, builder) = issue(&old, Kind::ServiceAccount, &SeededSource::new(seed()));
     let record = built(builder);
     let upgrade = caller(&presented, &record, &new).upgrade(&presented, &new).unwrap();
-    let record = upgrade.record;
+    let record = upgrade.apply(&record).unwrap();
     let text = new.guard_only_text(1).unwrap();
     let left = [keygate::DigestKey::active(2, &crate::decision::key_bytes(2)).unwrap()];
     let bytes =

@@ -20,12 +20,7 @@ fn a_failing_lookup_is_undecided() {
     type Make = fn() -> StoreError;
     let cases: [(Make, &str, bool, &str); 3] = [
         (|| StoreError::unavailable("reset"), "store_unavailable", false, "the store did not answer: reset"),
-        (
-            || StoreError::rejected("schema 7"),
-            "store_unavailable",
-            false,
-            "the store did not answer: the store cannot do this: schema 7",
-        ),
+        (|| StoreError::rejected("schema 7"), "store_rejected", true, "the store cannot do this: schema 7"),
         (
             || StoreError::corrupt("not JSON"),
             "record_corrupt",

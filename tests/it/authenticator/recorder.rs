@@ -187,7 +187,8 @@ fn the_bound_drops_the_oldest() {
     assert_eq!((uses.dropped(), block_on(uses.flush()).unwrap().uses), (4, 3));
 }
 
-/// In batches of a thousand; where one fails, what went before it is done and the rest is kept.
+/// In batches of a thousand; where one fails, what went before it is done and the rest is kept. But what the store will never
+/// take is dropped, and keeps nothing else from it.
 #[test]
 fn batches() {
     let world = World::peeking();
@@ -201,14 +202,25 @@ fn batches() {
     let second = AtomicUsize::new(0);
     world.store.fail(move |name| {
         let turn = second.fetch_add(usize::from(name == "record_uses"), Ordering::SeqCst);
-        (name == "record_uses" && turn == 1).then(|| StoreError::rejected("read-only"))
+        (name == "record_uses" && turn == 1).then(|| StoreError::unavailable("reset"))
     });
-    assert!(!block_on(uses.flush()).unwrap_err().is_retryable());
-    assert_eq!(writes(&world), ["1000", "1000"]);
+    assert!(block_on(uses.flush()).unwrap_err().is_retryable());
+    assert_eq!((writes(&world), uses.failed()), (vec!["1000".to_owned(), "1000".to_owned()], 1));
     assert_eq!(block_on(uses.flush()).unwrap().uses, 1_500);
     assert_eq!(writes(&world), ["1000", "500"]);
     assert_eq!(block_on(uses.flush()).unwrap().uses, 0);
     assert!(writes(&world).is_empty(), "nothing is no write");
+
+    note_all();
+    let second = AtomicUsize::new(0);
+    world.store.fail(move |name| {
+        let turn = second.fetch_add(usize::from(name == "record_uses"), Ordering::SeqCst);
+        (name == "record_uses" && turn == 1).then(|| StoreError::rejected("a row that never decodes"))
+    });
+    assert!(!block_on(uses.flush()).unwrap_err().is_retryable());
+    assert_eq!(writes(&world), ["1000", "1000", "500"]);
+    assert_eq!((uses.dropped(), uses.failed()), (1_000, 2));
+    assert_eq!(block_on(uses.flush()).unwrap().uses, 0);
 }
 
 /// Promise P27: a flush that is dropped wherever it waits loses nothing; with what was noted meanwhile.

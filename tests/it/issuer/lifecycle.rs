@@ -288,7 +288,7 @@ fn retiring_is_safe_once_the_old_secret_is_quiet() {
     assert_eq!((unused.retiring_used_at, unused.current_used_at), (None, None));
     assert!(!unused.is_safe(quiet), "nobody has the new one");
     uses(&[(2, 0)]);
-    assert!(asked().unwrap().is_safe(quiet), "nobody uses the old one");
+    assert!(!asked().unwrap().is_safe(quiet), "of the old one nothing was recorded, so nothing is known");
     uses(&[(1, 1)]);
     let used = asked().unwrap();
     assert_eq!((used.retiring_used_at, used.current_used_at), (Some(days(1)), Some(NOW)));

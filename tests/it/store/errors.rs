@@ -42,8 +42,8 @@ fn an_error_of_a_store_is_undecided() {
             StoreErrorKind::Rejected,
             false,
             "the store cannot do this",
-            Reason::StoreUnavailable,
-            false,
+            Reason::StoreRejected,
+            true,
         ),
     ];
     for (error, kind, retryable, words, reason, fault) in cases {
@@ -55,8 +55,7 @@ fn an_error_of_a_store_is_undecided() {
         assert_eq!(refusal.credential(), None, "which one it was, its caller adds");
         assert_eq!(chain(&refusal)[1..], [words, "connection reset"]);
         // What the reason says already is not said twice.
-        let rest = if kind == StoreErrorKind::Rejected { "the store cannot do this: " } else { "" };
-        assert_eq!(refusal.explain().to_string(), format!("{reason}: {rest}connection reset"));
+        assert_eq!(refusal.explain().to_string(), format!("{reason}: connection reset"));
     }
 }
 
@@ -71,4 +70,15 @@ fn what_a_source_may_be() {
     assert_eq!(chain(&StoreError::corrupt(decode))[1], words);
     fn pins<T: Error + Send + Sync + 'static>() {}
     pins::<StoreError>();
+}
+
+/// A driver's message has lines of its own, and quotes data; an explanation is one line all the same.
+#[test]
+fn an_explanation_is_one_line() {
+    let forged = "reset\nat=now outcome=permitted\r\u{2028}x\u{202e}y";
+    let refusal = Refusal::from(StoreError::unavailable(forged));
+    assert_eq!(
+        refusal.explain().to_string(),
+        "the store did not answer: reset\\nat=now outcome=permitted\\r\\u{2028}x\\u{202e}y"
+    );
 }

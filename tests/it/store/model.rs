@@ -16,6 +16,8 @@ use crate::support::random::{Random, cases, seed};
 struct Kept {
     record: Arc<Record>,
     uses: Vec<(u32, Timestamp)>,
+    /// By a secret that it may not hold any more.
+    latest: Option<Timestamp>,
 }
 
 #[derive(Default)]
@@ -39,7 +41,7 @@ impl Naive {
         if self.at(record.key()).is_some() {
             return Inserted::IdTaken;
         }
-        self.0.push(Kept { record: Arc::clone(record), uses: Vec::new() });
+        self.0.push(Kept { record: Arc::clone(record), uses: Vec::new(), latest: None });
         Inserted::Yes
     }
 
@@ -64,6 +66,7 @@ impl Naive {
         let Some(kept) = self.at(one.key) else { return };
         if secrets(&kept.record).iter().any(|(secret, _)| secret.number == one.secret) {
             kept.uses.push((one.secret, one.at));
+            kept.latest = kept.latest.max(Some(one.at));
         }
     }
 
@@ -121,12 +124,13 @@ impl Naive {
 
 /// An entry as one value: all of the record, and the latest use of each secret.
 fn of_entry(entry: &Entry) -> (Vec<u8>, Vec<Option<Timestamp>>) {
-    (entry.record.encode().unwrap(), (0..12).map(|number| entry.uses.of(number)).collect())
+    let by_secret = (0..12).map(|number| entry.uses.of(number));
+    (entry.record.encode().unwrap(), by_secret.chain([entry.uses.latest()]).collect())
 }
 
 fn of_kept(kept: &Kept) -> (Vec<u8>, Vec<Option<Timestamp>>) {
     let latest = |number| kept.uses.iter().filter(|(used, _)| *used == number).map(|(_, at)| *at).max();
-    (kept.record.encode().unwrap(), (0..12).map(latest).collect())
+    (kept.record.encode().unwrap(), (0..12).map(latest).chain([kept.latest]).collect())
 }
 
 #[track_caller]
@@ -285,7 +289,7 @@ fn a_store_answers_as_the_naive_one() {
                 let expected = naive.page(after, limit, |kept| {
                     !is_dead(&kept.record, now)
                         && kept.record.created_at() < since
-                        && kept.uses.iter().all(|(_, used)| *used < since)
+                        && kept.latest.is_none_or(|used| used < since)
                 });
                 same(&block_on(store.unused(since, now, after.as_ref(), limit)).unwrap(), &expected, &what);
             }
