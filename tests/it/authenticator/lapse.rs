@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use keygate::{
-    Action, Counter, Decision, Kind, Lifetime, ManualClock, Method, Resource, Retiring, StoredSecret,
-    Timestamp, Validity,
+    Action, Authenticator, Counter, CredentialId, Decision, Kind, Lifetime, Lookup, ManualClock, MemoryStore,
+    Method, Reason, Record, Resource, Retiring, StoreError, StoredSecret, Timestamp, Validity,
 };
 use pollster::block_on;
 
@@ -187,4 +188,32 @@ fn a_clock_that_is_set_back() {
     world.clock.set(NOW);
     let (text, _) = world.issue(Kind::ApiKey);
     assert_eq!((code(ask(&gate, &text)), code(ask(&other, &text))), ("caller", "expired"));
+}
+
+/// A lookup that takes two hours for an account.
+struct Slow {
+    store: MemoryStore,
+    clock: ManualClock,
+}
+
+#[async_trait]
+impl Lookup for Slow {
+    async fn find(&self, kind: Kind, id: &CredentialId) -> Result<Option<Arc<Record>>, StoreError> {
+        if kind == Kind::ServiceAccount {
+            self.clock.advance(Lifetime::hours(2));
+        }
+        self.store.find(kind, id).await
+    }
+}
+
+/// Deadlines count at use: what ended while its parent was asked for is no caller any more.
+#[test]
+fn what_ends_while_its_parent_is_asked_for_is_denied() {
+    let world = World::peeking();
+    let (_, text, _) = world.family();
+    assert!(ask(&world.gate(), &text).is_ok());
+    let slow = Slow { store: world.store.store.clone(), clock: world.clock.clone() };
+    let gate = Authenticator::builder(slow, world.keys.clone()).clock(world.clock.clone()).build().unwrap();
+    let refusal = ask(&gate, &text).unwrap_err();
+    assert_eq!((refusal.reason(), refusal.status()), (Reason::Expired, 401));
 }

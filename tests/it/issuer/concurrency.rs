@@ -31,6 +31,26 @@ fn a_call_that_is_outrun_begins_again() {
     }
 }
 
+/// A store that lost its answer may repeat an update, and then says that the record changed. It did, by this very call: a new
+/// text is not lost for it, and no secret is drawn twice.
+#[test]
+fn a_store_may_repeat_an_update() {
+    for (kind, call) in Call::each().filter(|(_, call)| call.writes()) {
+        let host = Host::new();
+        let key = call.prepare(&host, kind).record.key();
+        let version = host.record(key).version();
+        host.store.repeat();
+        assert_eq!(error(block_on(call.make(&host.issuer, kind, &owner(kind), &key.id))), "ok");
+        assert_eq!(host.record(key).version(), version + 1, "{call:?} of {kind}");
+    }
+    let host = Host::new();
+    let key = host.issue(Kind::ApiKey).record.key();
+    host.store.repeat();
+    let keys = host.issuer.api_keys().owned_by(owner(Kind::ApiKey));
+    let rotated = block_on(keys.rotate(&key.id, Overlap::hours(1))).unwrap();
+    assert_eq!((host.says(rotated.text.expose()), host.record(key).current().number), ("ok", 2));
+}
+
 /// A credential that is purged while a call is under way is not found, and not made anew.
 #[test]
 fn a_call_does_not_bring_back_what_was_purged() {

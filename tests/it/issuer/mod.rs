@@ -12,6 +12,7 @@ mod misuse;
 mod one_record;
 mod policy;
 mod revocation;
+mod room;
 mod rotation;
 mod staged;
 mod tenants;

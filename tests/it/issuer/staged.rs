@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -35,6 +35,8 @@ pub(super) struct Staged {
     pauses: AtomicUsize,
     /// How many updates still hear that another one was faster.
     outrun: AtomicUsize,
+    /// Whether each update is made twice, as by a store that lost its first answer.
+    repeats: AtomicBool,
     /// What every read answers.
     answer: Mutex<Option<Arc<Record>>>,
 }
@@ -59,6 +61,10 @@ impl Staged {
 
     pub(super) fn pause(&self, times: usize) {
         self.pauses.store(times, Ordering::SeqCst);
+    }
+
+    pub(super) fn repeat(&self) {
+        self.repeats.store(true, Ordering::SeqCst);
     }
 
     pub(super) fn outrun(&self, updates: usize) {
@@ -140,6 +146,9 @@ impl Store for Staged {
         if outrun > 0 {
             self.outrun.store(outrun - 1, Ordering::SeqCst);
             return self.at("update", async { Ok(Updated::Changed) }).await;
+        }
+        if self.repeats.load(Ordering::SeqCst) {
+            assert_eq!(self.records.update(seen, record).await.unwrap(), Updated::Yes);
         }
         self.at("update", self.records.update(seen, record)).await
     }

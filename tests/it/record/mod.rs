@@ -159,6 +159,29 @@ fn version_1_is_what_it_was() {
     }
 }
 
+/// Why a secret leaked is a note that limits nothing: it is written only where there is one, so that no other record looks
+/// otherwise than it did before there was this note.
+#[test]
+fn a_leak_is_written_where_there_is_one() {
+    let told_why = full(Kind::ServiceAccount).build().unwrap();
+    let mut retiring = told_why.retiring().unwrap().clone();
+    assert!(!String::from_utf8(told_why.encode().unwrap()).unwrap().contains("leak"));
+    retiring.leak = Some("pasted into a \"ticket\"".into());
+    let leaked = told_why.to_builder().retiring(retiring.clone()).build().unwrap();
+    let text = String::from_utf8(leaked.encode().unwrap()).unwrap();
+    assert!(text.contains(r#""ends_at":0,"leak":"pasted into a \"ticket\""},"#), "{text}");
+    let again = Record::decode(text.as_bytes()).unwrap();
+    assert_eq!(again.retiring().unwrap().leak.as_deref(), Some("pasted into a \"ticket\""));
+    assert_eq!(serde_json::to_value(again.view()).unwrap()["retiring_leak"], "pasted into a \"ticket\"");
+    for reason in ["", "a\nb", &"x".repeat(201)] {
+        retiring.leak = Some(reason.into());
+        assert_eq!(
+            told_why.to_builder().retiring(retiring.clone()).build().unwrap_err().argument(),
+            "reason"
+        );
+    }
+}
+
 #[test]
 fn the_fullest_and_the_barest_round_trip() {
     for kind in Kind::ALL {
