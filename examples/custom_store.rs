@@ -23,7 +23,7 @@ struct RecordFile {
 impl Lookup for RecordFile {
     async fn find(&self, kind: Kind, id: &CredentialId) -> Result<Option<Arc<Record>>, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        // Bytes and not text, so that a damaged line is the trouble of one credential and not of all.
+        // It blocks, which a real host does off its async threads. Bytes: a damaged line is one credential's trouble.
         let file = fs::read(&self.path).map_err(StoreError::unavailable)?;
         let start = format!("{} ", CredentialKey::new(kind, *id));
         let json = file.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(start.as_bytes()));

@@ -117,7 +117,8 @@ impl Authenticator {
     ///
     /// The future: a [`Refusal`] of the class *no credential*, *bad request*, *denied* or *undecided*. The observer
     /// hears of it.
-    #[inline]
+    // For the reason that `HeaderPolicy::present` is: a future that is handed over is moved through memory.
+    #[inline(always)]
     pub fn authenticate<H>(
         &self,
         headers: H,
@@ -147,7 +148,7 @@ impl Authenticator {
 
     /// Decides on one access, as [`Caller::decide`] does; also denies it to a caller that was kept past
     /// [`Caller::valid_until`], and tells the observer.
-    #[inline]
+    #[inline(always)]
     pub fn decide<'a>(&self, caller: &'a Caller, action: Action, resource: &'a Resource<'a>) -> Decision<'a> {
         self.gate().decide(caller, action, resource)
     }
@@ -204,7 +205,8 @@ impl<'g> Gate<'g> {
     /// # Errors
     ///
     /// As there.
-    #[inline]
+    // For the reason that `HeaderPolicy::present` is: a future that is handed over is moved through memory.
+    #[inline(always)]
     pub fn authenticate<H>(
         self,
         headers: H,
@@ -248,7 +250,7 @@ impl<'g> Gate<'g> {
     }
 
     /// See [`Authenticator::decide`].
-    #[inline]
+    #[inline(always)]
     pub fn decide<'a>(self, caller: &'a Caller, action: Action, resource: &'a Resource<'a>) -> Decision<'a> {
         let decision = match caller.ended(self.inner.now()) {
             Some(reason) => caller.lapsed(action, resource, self.accepted, reason),

@@ -28,6 +28,7 @@ pub struct Service {
 }
 
 /// The result of a future that does not wait, as an executor's first poll gets it.
+#[inline(always)]
 pub fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
