@@ -1,0 +1,252 @@
+//! An authenticator narrowed for one request; here a header becomes a caller.
+
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Inner;
+use crate::credential::Methods;
+use crate::header::HeaderLine;
+use crate::verify::{check, refuse_unknown};
+use crate::{
+    Action, Caller, CredentialKey, Decision, Event, Method, Moment, NeedsParent, Owner, Peek, Presented,
+    PresentedCredential, Reason, Record, Refusal, Resource, Verified,
+};
+
+/// An [`Authenticator`] narrowed for one request or one endpoint: a few words on the stack.
+///
+/// ```
+/// use keygate::{Authenticator, DigestKeys, Kind, MemoryStore, Method};
+///
+/// let gate = Authenticator::new(MemoryStore::new(), DigestKeys::ephemeral()?);
+/// # pollster::block_on(async {
+/// let for_machines = gate.accept([Method::ServiceAccount, Method::ServiceToken]);
+/// let refusal = for_machines.client([192, 0, 2, 7].into()).authenticate([("accept", "*/*")]).await.unwrap_err();
+/// assert_eq!(refusal.challenges().next().unwrap().to_string(), r#"Bearer realm="api""#);
+/// # });
+/// # Ok::<(), keygate::RandomError>(())
+/// ```
+#[derive(Clone, Copy)]
+#[must_use = "a narrowed authenticator does nothing until it authenticates"]
+pub struct Gate<'g> {
+    inner: &'g Inner,
+    accepted: Methods,
+    client: Option<IpAddr>,
+}
+
+impl<'g> Gate<'g> {
+    #[inline(always)]
+    pub(super) const fn new(inner: &'g Inner) -> Self {
+        Self { inner, accepted: inner.accepted, client: None }
+    }
+
+    /// See [`Authenticator::client`].
+    pub const fn client(self, address: IpAddr) -> Self {
+        Self { client: Some(address), ..self }
+    }
+
+    /// See [`Authenticator::accept`]. It narrows what is accepted so far, and never widens it.
+    pub fn accept<M: Into<Method>>(self, methods: impl IntoIterator<Item = M>) -> Self {
+        Self { accepted: self.accepted.and(methods.into_iter().collect()), ..self }
+    }
+
+    /// See [`Authenticator::authenticate`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    // For the reason that `HeaderPolicy::present` is: a future that is handed over is moved through memory.
+    #[inline(always)]
+    pub fn authenticate<H>(
+        self,
+        headers: H,
+    ) -> impl Future<Output = Result<Caller, Refusal>> + Send + use<'g, H>
+    where
+        H: IntoIterator<Item: HeaderLine<Value: Send + Sync>>,
+    {
+        let presented = self.inner.policy.present_one_of(self.accepted, headers);
+        let glance = self.glance(presented);
+        async move {
+            match glance {
+                Glance::Decided(result) => result,
+                glance => self.finish(glance).await,
+            }
+        }
+    }
+
+    /// See [`Authenticator::authenticate_optional`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn authenticate_optional<H>(
+        self,
+        headers: H,
+    ) -> impl Future<Output = Result<Option<Caller>, Refusal>> + Send + use<'g, H>
+    where
+        H: IntoIterator<Item: HeaderLine<Value: Send + Sync>>,
+    {
+        let glance = match self.inner.policy.present_one_of(self.accepted, headers) {
+            Err(refusal) if matches!(refusal.reason(), Reason::Missing | Reason::UnsupportedScheme) => None,
+            presented => Some(self.glance(presented)),
+        };
+        async move {
+            match glance {
+                Some(glance) => self.finish(glance).await.map(Some),
+                None => Ok(None),
+            }
+        }
+    }
+
+    /// See [`Authenticator::decide`].
+    #[inline(always)]
+    pub fn decide<'a>(self, caller: &'a Caller, action: Action, resource: &'a Resource<'a>) -> Decision<'a> {
+        let decision = match caller.ended(self.inner.now()) {
+            Some(reason) => caller.lapsed(action, resource, self.accepted, reason),
+            None => caller.decide(action, resource),
+        };
+        if let Some(observer) = &self.inner.observer {
+            observer.observe(&Event::decided(&decision));
+        }
+        decision
+    }
+
+    /// How far it comes without waiting: to the end, where the lookup has the record in memory.
+    // Not in the future, whose parts would be moved through memory: written in small pieces, read in large ones.
+    #[inline(always)]
+    fn glance<V: AsRef<[u8]>>(self, presented: Result<Presented<V>, Refusal>) -> Glance<V> {
+        let presented = match presented {
+            Ok(Presented::Credential(presented)) => presented,
+            // No access token is among the accepted methods, so its shape was refused while parsing.
+            Ok(Presented::AccessToken(_)) => {
+                let refusal = Refusal::new(Reason::KindNotAccepted(Method::AccessToken));
+                return Glance::Decided(Err(self.tell(refusal.accepting(self.accepted), None)));
+            }
+            Err(refusal) => return Glance::Decided(Err(self.tell(refusal, None))),
+        };
+        let key = presented.key();
+        let verified = match self.inner.lookup.peek(key.kind, &key.id) {
+            Peek::Known(record) => self.prove(&presented, record),
+            Peek::Absent => Err(self.refuse_unknown(&presented)),
+            Peek::Ask => return Glance::Ask(presented),
+        };
+        match verified {
+            Ok(Verified::Caller(caller)) => Glance::Decided(Ok(self.noted(caller, &presented))),
+            Ok(Verified::NeedsParent(child)) => Glance::NeedsParent(presented, child),
+            Err(refusal) => Glance::Decided(Err(refusal)),
+        }
+    }
+
+    /// The rest, which has to be waited for.
+    async fn finish<V: AsRef<[u8]> + Send + Sync>(self, glance: Glance<V>) -> Result<Caller, Refusal> {
+        let (presented, child) = match glance {
+            Glance::Decided(result) => return result,
+            Glance::NeedsParent(presented, child) => (presented, child),
+            Glance::Ask(presented) => {
+                let record = self.ask(&presented).await?.ok_or_else(|| self.refuse_unknown(&presented))?;
+                match self.prove(&presented, record)? {
+                    Verified::Caller(caller) => return Ok(self.noted(caller, &presented)),
+                    Verified::NeedsParent(child) => (presented, child),
+                }
+            }
+        };
+        let caller = self.under_its_parent(child).await?;
+        Ok(self.noted(caller, &presented))
+    }
+
+    #[inline(always)]
+    fn prove<V: AsRef<[u8]>>(
+        self,
+        presented: &PresentedCredential<V>,
+        record: Arc<Record>,
+    ) -> Result<Verified, Refusal> {
+        let moment = self.moment();
+        match check(presented, &record, &self.inner.keys, moment) {
+            Ok(proof) => Ok(proof.outcome(record, moment)),
+            // The record of another credential has another owner, who has nothing to do with this.
+            Err(Reason::RecordMismatch) => Err(self.tell(presented.refuse(Reason::RecordMismatch), None)),
+            Err(reason) => Err(self.tell(presented.refuse(reason), Some(record.owner()))),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse_unknown<V: AsRef<[u8]>>(self, presented: &PresentedCredential<V>) -> Refusal {
+        self.tell(refuse_unknown(presented, &self.inner.keys), None)
+    }
+
+    #[inline(always)]
+    fn noted<V: AsRef<[u8]>>(self, caller: Caller, presented: &PresentedCredential<V>) -> Caller {
+        if let Some(recorder) = &self.inner.recorder {
+            recorder.note(&caller, presented, &self.inner.keys, self.inner.now());
+        }
+        caller
+    }
+
+    /// Asks the lookup, if the guard holds.
+    async fn ask<V: AsRef<[u8]> + Send + Sync>(
+        self,
+        presented: &PresentedCredential<V>,
+    ) -> Result<Option<Arc<Record>>, Refusal> {
+        let key = presented.key();
+        self.inner.keys.check_guard(presented).map_err(|refusal| self.tell(refusal, None))?;
+        self.inner.lookup.find(key.kind, &key.id).await.map_err(|error| {
+            let refusal = Refusal::from(error).accepting(self.accepted).about(key);
+            self.tell(refusal, None)
+        })
+    }
+
+    async fn under_its_parent(self, child: NeedsParent) -> Result<Caller, Refusal> {
+        let CredentialKey { kind, id } = child.parent();
+        let parent = match self.inner.lookup.peek(kind, &id) {
+            Peek::Known(record) => Ok(Some(record)),
+            Peek::Absent => Ok(None),
+            Peek::Ask => self.inner.lookup.find(kind, &id).await,
+        };
+        let refuse = |refusal: Refusal| refusal.about(child.caller().credential());
+        parent
+            .map_err(|error| refuse(error.into()))
+            .and_then(|parent| child.finish(parent.as_ref()))
+            // Deadlines count at use, and asking for the parent took time.
+            .and_then(|caller| match caller.ended(self.inner.now()) {
+                Some(reason) => Err(refuse(Refusal::new(reason))),
+                None => Ok(caller),
+            })
+            .map_err(|refusal| self.tell(refusal.accepting(self.accepted), Some(child.caller().owner())))
+    }
+
+    #[inline(always)]
+    fn moment(self) -> Moment {
+        let mut moment = Moment::at(self.inner.now());
+        if let Some(address) = self.client {
+            moment = moment.client(address);
+        }
+        if self.inner.api_keys_reach_secrets { moment.danger_api_keys_reach_secrets() } else { moment }
+    }
+
+    #[cold]
+    fn tell(self, refusal: Refusal, owner: Option<&Owner>) -> Refusal {
+        if let Some(observer) = &self.inner.observer {
+            observer.observe(&Event::refused(&refusal, owner));
+        }
+        refusal
+    }
+}
+
+impl fmt::Debug for Gate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("accepted", &self.accepted)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far an authentication came without waiting.
+enum Glance<V> {
+    Decided(Result<Caller, Refusal>),
+    NeedsParent(PresentedCredential<V>, NeedsParent),
+    Ask(PresentedCredential<V>),
+}
