@@ -56,7 +56,7 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// API keys reach the secrets endpoints too: see [`Moment::danger_api_keys_reach_secrets`].
+    /// API keys reach the secrets endpoints too: see [`Moment::danger_api_keys_reach_secrets`](crate::Moment::danger_api_keys_reach_secrets).
     ///
     /// # Security
     ///

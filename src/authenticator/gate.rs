@@ -14,7 +14,7 @@ use crate::{
     PresentedCredential, Reason, Record, Refusal, Resource, Verified,
 };
 
-/// An [`Authenticator`] narrowed for one request or one endpoint: a few words on the stack.
+/// An [`Authenticator`](crate::Authenticator) narrowed for one request or one endpoint: a few words on the stack.
 ///
 /// ```
 /// use keygate::{Authenticator, DigestKeys, Kind, MemoryStore, Method};
@@ -41,17 +41,17 @@ impl<'g> Gate<'g> {
         Self { inner, accepted: inner.accepted, client: None }
     }
 
-    /// See [`Authenticator::client`].
+    /// See [`Authenticator::client`](crate::Authenticator::client).
     pub const fn client(self, address: IpAddr) -> Self {
         Self { client: Some(address), ..self }
     }
 
-    /// See [`Authenticator::accept`]. It narrows what is accepted so far, and never widens it.
+    /// See [`Authenticator::accept`](crate::Authenticator::accept). It narrows what is accepted so far, and never widens it.
     pub fn accept<M: Into<Method>>(self, methods: impl IntoIterator<Item = M>) -> Self {
         Self { accepted: self.accepted.and(methods.into_iter().collect()), ..self }
     }
 
-    /// See [`Authenticator::authenticate`].
+    /// See [`Authenticator::authenticate`](crate::Authenticator::authenticate).
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl<'g> Gate<'g> {
         }
     }
 
-    /// See [`Authenticator::authenticate_optional`].
+    /// See [`Authenticator::authenticate_optional`](crate::Authenticator::authenticate_optional).
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl<'g> Gate<'g> {
         }
     }
 
-    /// See [`Authenticator::decide`].
+    /// See [`Authenticator::decide`](crate::Authenticator::decide).
     #[inline(always)]
     pub fn decide<'a>(self, caller: &'a Caller, action: Action, resource: &'a Resource<'a>) -> Decision<'a> {
         let decision = match caller.ended(self.inner.now()) {
