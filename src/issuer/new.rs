@@ -187,6 +187,12 @@ impl NewServiceAccount {
 /// # let _ = new;
 /// # Ok::<(), keygate::Invalid>(())
 /// ```
+///
+/// One without end cannot be written:
+///
+/// ```compile_fail
+/// let endless = keygate::NewServiceToken::new("acme", "web", keygate::Expiry::Never);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a new credential is made when it is issued"]
 pub struct NewServiceToken {

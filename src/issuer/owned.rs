@@ -15,6 +15,14 @@ use crate::{
 ///
 /// Somebody else's id is [*not found*](IssueError::NotFound), as one that does not exist. What changes nothing, because it
 /// is so already, is no error and no write.
+///
+/// Only an account, which mints, has a rotation for leaks:
+///
+/// ```compile_fail
+/// async fn leaked(keys: keygate::Owned<'_, keygate::ApiKeyGrant>, id: keygate::CredentialId) {
+///     keys.rotate_leaked(&id, "pasted into a ticket").await.unwrap();
+/// }
+/// ```
 #[must_use = "a handle does nothing until it is called"]
 pub struct Owned<'i, G> {
     issuer: &'i Issuer,
