@@ -45,7 +45,7 @@ use crate::{
 /// * At most one write for a secret and window (60 s by default), however often it is used.
 /// * A recorded time never goes back, and is only that of a full success.
 /// * Nothing is lost while there is room: what a store did not take, or what was under way in a future that was dropped,
-///   is kept for the next flush. There is room for so many secrets (10,000 by default); past that, the oldest note is
+///   is kept for the next flush (but for what the store says that it will never take: that is dropped and counted, too). There is room for so many secrets (10,000 by default); past that, the oldest note is
 ///   dropped, and [counted](Self::dropped).
 /// * No answer waits for the store, or fails with it.
 #[derive(Clone)]
@@ -143,7 +143,7 @@ impl UseRecorder {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; the uses that were not handed over are kept. An upgrade is not: its next success asks for it again.
+    /// [`StoreError`]; where it is retryable, the uses that were not handed over are kept. An upgrade is not: its next success asks for it again.
     pub async fn flush_due(&self) -> Result<Flushed, StoreError> {
         let now = self.0.clock.monotonic();
         let is_due = {

@@ -53,7 +53,8 @@ use crate::{
 ///
 /// # Cancellation
 ///
-/// A future that is dropped leaves nothing behind: nothing is written, nothing is locked between two polls.
+/// A future that is dropped leaves nothing behind: nothing is locked between two polls, and nothing was written. What the
+/// lookup has in memory is decided at the call, so the observer and the recorder have heard of it, awaited or not.
 #[derive(Clone)]
 pub struct Authenticator(Arc<Inner>);
 

@@ -24,11 +24,12 @@ use std::sync::Arc;
 
 use self::new::Draft;
 use crate::credential::Methods;
+use crate::digest::equal;
 use crate::{
     ApiKeyGrant, Caller, Clock, CredentialKey, Digest, DigestKeys, Drawn, Entry, Expiry, Inserted, Invalid,
     Kind, Lifetime, Namespace, Owner, RandomSource, Record, RecordBuilder, Revocation, Secret,
-    ServiceAccountGrant, ServiceTokenGrant, SlotCount, Store, SystemClock, SystemRandom, Timestamp, Updated,
-    Validity,
+    ServiceAccountGrant, ServiceTokenGrant, SlotCount, Store, StoredSecret, SystemClock, SystemRandom,
+    Timestamp, Updated, Validity,
 };
 
 /// Issues credentials and manages them, for their whole life, in a host's store.
@@ -61,7 +62,7 @@ use crate::{
 /// it was or as it was to be, and nothing between. Where a store does not say whether it changed a record, the issuer looks;
 /// where it cannot, the call fails with the store's error. Then an issue may have made a credential whose text nobody has: list,
 /// and revoke it. And a rotation may have made a secret whose text nobody has: where the record's current secret has another
-/// number than before, abort the rotation before you rotate again.
+/// number than before, abort the rotation before you rotate again, if it had an overlap.
 #[derive(Clone)]
 pub struct Issuer(Arc<Inner>);
 
@@ -155,7 +156,8 @@ impl Issuer {
     ///
     /// # Errors
     ///
-    /// [`IssueError`] where the time is in the future, which would take what still lives, or the limit is out of range.
+    /// [`IssueError`] where the time is in the future, which would take what still lives, the limit is out of range, or the
+    /// store failed.
     pub async fn purge(&self, before: Timestamp, limit: usize) -> Result<u64, IssueError> {
         if before > self.0.clock.now() {
             return Err(Invalid::new("before", "a time that is not in the future").into());
@@ -168,7 +170,7 @@ impl Issuer {
     ///
     /// # Errors
     ///
-    /// [`IssueError`] where the time or the limit is out of range.
+    /// [`IssueError`] where the time or the limit is out of range, or the store failed.
     pub async fn expiring(
         &self,
         within: Lifetime,
@@ -186,7 +188,7 @@ impl Issuer {
     ///
     /// # Errors
     ///
-    /// [`IssueError`] where the limit is out of range.
+    /// [`IssueError`] where the limit is out of range, or the store failed.
     pub async fn unused(
         &self,
         since: Timestamp,
@@ -268,7 +270,7 @@ impl Inner {
             builder = builder.networks(networks);
         }
         let record = builder.build()?;
-        record.check_room()?;
+        record.check_room(None)?;
         if let Some(cap) = self.policy(kind).cap
             && self.store.count_live(record.owner(), now).await? >= cap
         {
@@ -307,12 +309,17 @@ impl Inner {
         owner: &Owner,
         mut change: impl FnMut(&Record, Timestamp) -> Change<T>,
     ) -> Result<(Arc<Record>, T), IssueError> {
-        let mut tried: Option<(Arc<Record>, T)> = None;
-        for _ in 0..ATTEMPTS {
+        // A store that lost its own answer may have repeated the update, and then says that the record changed. So before a
+        // change is made again, and before it fails, what the store has is looked at: the text of a secret that is stored must
+        // not be lost.
+        let mut tried: Option<(Attempt, T)> = None;
+        for left in (0..=ATTEMPTS).rev() {
             let seen = self.read(key, owner).await?.record;
-            // A store that lost its own answer may have repeated the update, and says that the record changed.
-            if let Some(done) = tried.take_if(|(record, _)| record.is_same(&seen)) {
-                return Ok(done);
+            if let Some((attempt, yields)) = tried.take_if(|(attempt, _)| attempt.is_done_in(&seen)) {
+                return Ok((attempt.record, yields));
+            }
+            if left == 0 {
+                break;
             }
             let (builder, yields) = change(&seen, self.clock.now())?;
             let record = builder.build()?;
@@ -322,18 +329,41 @@ impl Inner {
             let next =
                 seen.version().checked_add(1).ok_or(Invalid::new("version", "fewer than 2^64 changes"))?;
             let record = Arc::new(RecordBuilder::from(record).version(next).build()?);
-            match self.store.update(seen.version(), &record).await {
-                Ok(Updated::Yes) => return Ok((record, yields)),
-                Ok(Updated::Changed) => tried = Some((record, yields)),
+            let attempt = Attempt { seen, record };
+            match self.store.update(attempt.seen.version(), &attempt.record).await {
+                Ok(Updated::Yes) => return Ok((attempt.record, yields)),
+                Ok(Updated::Changed) => tried = Some((attempt, yields)),
                 Ok(Updated::Absent) => return Err(IssueError::NotFound),
-                // It may have been done all the same; the text of a secret that is stored must not be lost.
                 Err(error) => match self.store.read(key.kind, &key.id).await {
-                    Ok(Some(entry)) if entry.record.is_same(&record) => return Ok((record, yields)),
+                    Ok(Some(entry)) if attempt.is_done_in(&entry.record) => {
+                        return Ok((attempt.record, yields));
+                    }
                     _ => return Err(error.into()),
                 },
             }
         }
         Err(IssueError::Contended)
+    }
+}
+
+/// An update of which it is not known whether it was done.
+struct Attempt {
+    seen: Arc<Record>,
+    record: Arc<Record>,
+}
+
+impl Attempt {
+    /// Whether it was, as far as the record tells that the store has now. Of a change that made another secret the current one
+    /// it tells whatever came after it: the secret is there, by number and digest.
+    fn is_done_in(&self, now: &Record) -> bool {
+        let (old, new) = (self.seen.current(), self.record.current());
+        let is_new = |secret: &StoredSecret| {
+            secret.number == new.number && equal(secret.digest.as_bytes(), new.digest.as_bytes())
+        };
+        let changes_secret = old.number != new.number;
+        let has_secret =
+            is_new(now.current()) || now.retiring().is_some_and(|retiring| is_new(&retiring.secret));
+        self.record.is_same(now) || (changes_secret && has_secret && now.version() >= self.record.version())
     }
 }
 

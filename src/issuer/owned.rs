@@ -54,7 +54,12 @@ impl<G: Managed> Owned<'_, G> {
     /// [`IssueError`] where the limit is out of range, or the store failed.
     pub async fn list(&self, after: Option<&CredentialId>, limit: usize) -> Result<Vec<Entry>, IssueError> {
         self.check_owner()?;
-        Ok(self.issuer.0.store.list(&self.owner, after, page(limit)?).await?)
+        let entries = self.issuer.0.store.list(&self.owner, after, page(limit)?).await?;
+        // What a store returns is checked: here that it is nobody else's.
+        if entries.iter().any(|entry| *entry.record.owner() != self.owner) {
+            return Err(IssueError::RecordMismatch);
+        }
+        Ok(entries)
     }
 
     /// How many of them are neither revoked nor expired.
@@ -73,7 +78,7 @@ impl<G: Managed> Owned<'_, G> {
     ///
     /// [`IssueError`]: *not found*, a name that is not acceptable, or the store failed.
     pub async fn rename(&self, id: &CredentialId, name: &str) -> Result<(), IssueError> {
-        self.edit(id, |record, _| Ok(record.to_builder().name(name))).await
+        self.enlarge(id, |record, _| Ok(record.to_builder().name(name))).await
     }
 
     /// Replaces the host's own notes: at most 16, keys of 1–64 and values of at most 256 bytes, no control characters.
@@ -101,7 +106,7 @@ impl<G: Managed> Owned<'_, G> {
         id: &CredentialId,
         networks: Option<&[Network]>,
     ) -> Result<(), IssueError> {
-        self.edit(id, |record, now| {
+        self.enlarge(id, |record, now| {
             usable(record, now)?;
             let builder = record.to_builder();
             Ok(match networks {
@@ -240,9 +245,9 @@ impl<G: Managed> Owned<'_, G> {
         id: &CredentialId,
         mut change: impl FnMut(&Record, Timestamp) -> Result<RecordBuilder, IssueError>,
     ) -> Result<(), IssueError> {
-        self.edit(id, |record, now| {
-            let record = change(record, now)?.build()?;
-            record.check_room()?;
+        self.edit(id, |before, now| {
+            let record = change(before, now)?.build()?;
+            record.check_room(Some(before))?;
             Ok(record.into())
         })
         .await

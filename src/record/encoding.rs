@@ -74,20 +74,28 @@ impl Record {
     /// [`Invalid`] where it would be longer.
     pub fn encode(&self) -> Result<Vec<u8>, Invalid> {
         let too_large = Invalid::new("record", "at most 262144 bytes encoded");
-        let bytes = serde_json::to_vec(&Wire::from(self)).map_err(|_| too_large)?;
+        let bytes = self.wire().ok_or(too_large)?;
         if bytes.len() > LONGEST { Err(too_large) } else { Ok(bytes) }
     }
 
-    /// Whether there is room left to rotate and revoke it.
-    pub(crate) fn check_room(&self) -> Result<(), Invalid> {
-        let length = serde_json::to_vec(&Wire::from(self)).map_or(usize::MAX, |bytes| bytes.len());
-        if length > ROOMY { Err(Invalid::new("record", "at most 258048 bytes encoded")) } else { Ok(()) }
+    /// Whether there is room left to rotate and revoke it. What is no longer than it was before is always allowed: a grant can
+    /// be narrowed whatever its size.
+    pub(crate) fn check_room(&self, before: Option<&Self>) -> Result<(), Invalid> {
+        let length = |record: &Self| record.wire().map_or(usize::MAX, |bytes| bytes.len());
+        let own = length(self);
+        if own > ROOMY && before.is_none_or(|before| own > length(before)) {
+            return Err(Invalid::new("record", "at most 258048 bytes encoded"));
+        }
+        Ok(())
     }
 
     /// Whether the two are one in all that is stored, version included.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let bytes = |record| serde_json::to_vec(&Wire::from(record)).ok();
-        bytes(self).is_some_and(|own| bytes(other).is_some_and(|other| own == other))
+        self.wire().is_some_and(|own| other.wire().is_some_and(|other| own == other))
+    }
+
+    fn wire(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(&Wire::from(self)).ok()
     }
 
     /// The record in bytes that a store kept.

@@ -31,8 +31,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// What the store holds is no record: it does not decode. A fault, which no retry heals.
     Corrupt,
-    /// The store cannot do this: it is read-only, full, of another schema. A write had no effect, and a retry will not
-    /// have one.
+    /// The store cannot do this: it is read-only, full, of another schema. A write of one record had no effect, and a retry
+    /// will not have one.
     Rejected,
 }
 
@@ -49,7 +49,8 @@ impl StoreError {
         Self { kind: StoreErrorKind::Corrupt, source: source.into() }
     }
 
-    /// The store cannot do what it was asked: read-only, full, of another schema. Nothing was written.
+    /// The store cannot do what it was asked: read-only, full, of another schema. Of one record,
+    /// nothing was written.
     #[must_use]
     pub fn rejected(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: StoreErrorKind::Rejected, source: source.into() }

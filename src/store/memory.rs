@@ -18,8 +18,8 @@ use crate::{CredentialId, CredentialKey, Invalid, Kind, Owner, Record, Revocatio
 /// A store in memory: for a service of one process, and for tests. What it holds is gone with its last handle.
 ///
 /// A cheap handle: clones share the records. It answers at once ([`Lookup::peek`]), reads take no exclusive lock, and a
-/// write is seen by every read that begins after it. Finding, inserting and updating take the same time however many
-/// records there are; listing and counting of an owner's grow with what that owner has; `revoke_owned` grows with
+/// write is seen by every read that begins after it. Finding and updating take the same time however many records there
+/// are; inserting also writes the index of owners, one at a time; listing and counting of an owner's grow with what that owner has; `revoke_owned` grows with
 /// what there are of owners; `purge`, `expiring`, `unused` and `count_slots` look at every record.
 ///
 /// ```

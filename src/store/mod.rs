@@ -92,8 +92,8 @@ pub enum Peek {
 ///   store is). Two writes of one record never interleave. What touches many records
 ///   ([`revoke_owned`](Self::revoke_owned), [`record_uses`](Self::record_uses), [`purge`](Self::purge)) is so a record at a
 ///   time; one transaction is allowed, and not asked for.
-/// * **A record that does not decode** keeps no other from its due: `revoke_owned` and `purge` do all that they can and then
-///   return the error; `record_uses` skips it; listings and counts fail with [`StoreError::corrupt`].
+/// * **A record that does not decode** keeps no other from its due: `revoke_owned` does all that it can and then
+///   returns the error; `purge` and `record_uses` skip it; listings and counts fail with [`StoreError::corrupt`].
 /// * **Insert is insert-if-absent; update is compare-and-swap** on [`Record::version`]. A store that overwrites instead
 ///   loses revocations.
 /// * **Records come back as they were given**, version included; a store may read a record to index it, and changes
@@ -111,7 +111,8 @@ pub enum Peek {
 ///
 /// # Errors
 ///
-/// Every method: [`StoreError`], and then nothing may be concluded, not even for a write that it failed.
+/// Every method: [`StoreError`], and then nothing may be concluded, not even of a write that it was not done; but for
+/// [`rejected`](StoreError::rejected), which says so of a write of one record.
 #[async_trait]
 pub trait Store: Lookup {
     /// What there is of this credential, from the truth.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use keygate::{Kind, Reason, StoreError};
+use keygate::{Authenticator, Kind, Reason, StoreError};
 use pollster::block_on;
 
 use super::{World, ask, code, holding};
@@ -131,31 +131,42 @@ fn a_parent_that_cannot_be_looked_up_is_undecided() {
     assert_eq!(code(ask(&gate, &text)), "caller");
 }
 
-/// The fastest of several rounds: what is slower is the machine's doing.
-fn fastest(mut round: impl FnMut()) -> Duration {
-    let timed = |round: &mut dyn FnMut()| {
-        let begin = Instant::now();
-        (0..300).for_each(|_| round());
-        begin.elapsed()
-    };
-    (0..40).map(|_| timed(&mut round)).min().unwrap()
+/// How long each of the two takes: the fastest of several rounds in turn, since what is slower is the machine's doing.
+fn fastest(mut rounds: [impl FnMut(); 2]) -> [f64; 2] {
+    let mut fastest = [Duration::MAX; 2];
+    for _ in 0..40 {
+        for (round, fastest) in rounds.iter_mut().zip(&mut fastest) {
+            let begin = Instant::now();
+            (0..300).for_each(|_| round());
+            *fastest = begin.elapsed().min(*fastest);
+        }
+    }
+    fastest.map(|time| time.as_secs_f64())
 }
 
-/// Lesson of Infisical: an unknown id costs the digest work of a known one. Coarse: the harness in benches/timing looks
-/// closely.
+/// Lesson of Infisical: an unknown id costs the digest work of a known one. Coarse, since other tests run beside it: that it is
+/// so once in ten is enough, and without the work it never is. The harness in benches/timing looks closely.
 #[test]
 fn an_unknown_id_does_digest_work() {
     for world in World::both() {
         let gate = world.gate();
         let (_, record) = world.issue(Kind::ServiceToken);
         let (wrong, unknown) = (world.another_text(record.key()), world.draw(Kind::ServiceToken).0);
-        let [wrong, unknown] = [wrong, unknown].map(|text| {
-            let value = format!("Bearer {text}");
+        let ratios = (0..10).map(|_| {
+            let rounds = [&wrong, &unknown].map(|text| {
+                let value = format!("Bearer {text}");
+                move |gate: &Authenticator| drop(block_on(gate.authenticate([("authorization", &value)])))
+            });
+            let [wrong, unknown] = fastest(rounds.map(|round| {
+                let gate = &gate;
+                move || round(gate)
+            }));
             // The log of the watched store costs the same either way, and is emptied.
-            fastest(|| drop(block_on(gate.authenticate([("authorization", &value)]))))
+            world.store.calls();
+            unknown / wrong
         });
-        world.store.calls();
-        let ratio = unknown.as_secs_f64() / wrong.as_secs_f64();
-        assert!((0.7..1.4).contains(&ratio), "{unknown:?} for an unknown id, {wrong:?} for a wrong secret");
+        let mut seen = Vec::new();
+        let is_close = ratios.inspect(|ratio| seen.push(*ratio)).any(|ratio| (0.75..1.35).contains(&ratio));
+        assert!(is_close, "unknown id / wrong secret: {seen:?}");
     }
 }

@@ -42,9 +42,17 @@ fn a_full_record_can_be_rotated_and_revoked() {
     block_on(accounts.disable(&key.id)).unwrap();
     block_on(accounts.enable(&key.id)).unwrap();
 
-    // Nothing more fits in, and what is there may be made smaller.
-    let more = block_on(accounts.set_metadata(&key.id, [("note", &*"x".repeat(256))]));
-    assert!(matches!(more, Err(IssueError::Invalid(invalid)) if invalid.argument() == "record"));
+    // Nothing more fits in, and what is there may be made smaller: rights can be narrowed whatever the size.
+    let networks: Vec<_> =
+        (0..64).map(|at| keygate::Network::parse(&format!("2001:db8:{at:x}::/48")).unwrap()).collect();
+    for more in [
+        block_on(accounts.set_metadata(&key.id, [("note", &*"x".repeat(256))])),
+        block_on(accounts.set_networks(&key.id, Some(&networks))),
+        block_on(accounts.rename(&key.id, &"🔑".repeat(100))),
+    ] {
+        assert!(matches!(more, Err(IssueError::Invalid(invalid)) if invalid.argument() == "record"));
+    }
+    block_on(accounts.set_scopes(&key.id, [])).unwrap();
     block_on(
         accounts.change_grant(&key.id, |grant| Ok(grant.without_sealed_key("p-0").without_sealed_key("p-1"))),
     )

@@ -37,6 +37,8 @@ pub(super) struct Staged {
     outrun: AtomicUsize,
     /// Whether each update is made twice, as by a store that lost its first answer.
     repeats: AtomicBool,
+    renames: AtomicBool,
+    listed: Mutex<Option<Arc<Record>>>,
     /// What every read answers.
     answer: Mutex<Option<Arc<Record>>>,
 }
@@ -65,6 +67,17 @@ impl Staged {
 
     pub(super) fn repeat(&self) {
         self.repeats.store(true, Ordering::SeqCst);
+    }
+
+    /// The same, and between the two another call renames the credential.
+    pub(super) fn repeat_under_a_rename(&self) {
+        self.repeat();
+        self.renames.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets every list have this record instead of what is asked for.
+    pub(super) fn list_instead(&self, record: &Arc<Record>) {
+        *self.listed.lock().unwrap() = Some(Arc::clone(record));
     }
 
     pub(super) fn outrun(&self, updates: usize) {
@@ -149,6 +162,13 @@ impl Store for Staged {
         }
         if self.repeats.load(Ordering::SeqCst) {
             assert_eq!(self.records.update(seen, record).await.unwrap(), Updated::Yes);
+            if self.renames.load(Ordering::SeqCst) {
+                let version = record.version();
+                let renamed =
+                    record.to_builder().name("renamed meanwhile").version(version + 1).build().unwrap();
+                let renamed = self.records.update(version, &Arc::new(renamed)).await.unwrap();
+                assert_eq!(renamed, Updated::Yes);
+            }
         }
         self.at("update", self.records.update(seen, record)).await
     }
@@ -159,6 +179,10 @@ impl Store for Staged {
         after: Option<&CredentialId>,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
+        let listed = self.listed.lock().unwrap().clone();
+        if let Some(record) = listed {
+            return Ok(vec![record.into()]);
+        }
         self.at("list", self.records.list(owner, after, limit)).await
     }
 
