@@ -445,7 +445,7 @@ impl From<Deny<'_>> for Refusal {
         match denial.why {
             Why::Scope { .. } => denial.access.forbid(Reason::NotPermitted, denial.to_string()),
             Why::Lapsed { reason, accepted } => {
-                Self::new(reason).accepting(accepted).about(denial.access.caller.credential())
+                Self::new(reason).accepting(accepted).about(denial.access.caller.credential()).of_proved()
             }
         }
     }

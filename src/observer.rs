@@ -144,7 +144,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// Whether the secret is known to have been proved: else it may be that somebody merely named that credential.
+    /// Whether the secret was proved: else somebody merely named that credential.
     #[must_use]
     pub const fn is_proven(&self) -> bool {
         match self.0 {

@@ -205,7 +205,7 @@ impl<'g> Gate<'g> {
             Peek::Absent => Ok(None),
             Peek::Ask => self.inner.lookup.find(kind, &id).await,
         };
-        let refuse = |refusal: Refusal| refusal.about(child.caller().credential());
+        let refuse = |refusal: Refusal| refusal.about(child.caller().credential()).of_proved();
         parent
             .map_err(|error| refuse(error.into()))
             .and_then(|parent| child.finish(parent.as_ref()))

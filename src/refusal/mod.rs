@@ -39,6 +39,8 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 pub struct Refusal {
     reason: Reason,
     class: RefusalClass,
+    /// Beyond what the reason tells: a failure behind the proof.
+    proved: bool,
     accepted: Methods,
     credential: Option<CredentialKey>,
     detail: Detail,
@@ -81,7 +83,14 @@ pub enum RefusalClass {
 impl Refusal {
     #[inline]
     pub(crate) const fn new(reason: Reason) -> Self {
-        Self { reason, class: reason.class(), accepted: Methods::ALL, credential: None, detail: Detail::None }
+        Self {
+            reason,
+            class: reason.class(),
+            proved: false,
+            accepted: Methods::ALL,
+            credential: None,
+            detail: Detail::None,
+        }
     }
 
     pub(crate) const fn accepting(self, accepted: Methods) -> Self {
@@ -93,6 +102,13 @@ impl Refusal {
     pub(crate) const fn about(self, credential: CredentialKey) -> Self {
         let mut refusal = self;
         refusal.credential = Some(credential);
+        refusal
+    }
+
+    /// Of a credential whose secret was proved, whatever the reason.
+    pub(crate) const fn of_proved(self) -> Self {
+        let mut refusal = self;
+        refusal.proved = true;
         refusal
     }
 
@@ -181,27 +197,27 @@ impl Refusal {
         self.credential
     }
 
-    /// Whether the secret was proved before something else was found wrong. A secret that was replaced proves nothing any
-    /// more.
+    /// Whether the secret was proved before something else was found wrong. A secret that was replaced already proves nothing.
     ///
     /// Only then may a host tell the caller more than the public face does (that the credential expired, say), and
     /// only if it wants to.
     #[must_use]
     pub const fn proven(&self) -> bool {
-        matches!(
-            self.reason,
-            Reason::Revoked
-                | Reason::Disabled
-                | Reason::Expired
-                | Reason::NotYetValid
-                | Reason::Network
-                | Reason::ClientAddressUnknown
-                | Reason::Parent(_)
-                | Reason::NotPermitted
-                | Reason::UserNotAsked
-                | Reason::UserNotPermitted
-                | Reason::UserRightsUnavailable
-        )
+        self.proved
+            || matches!(
+                self.reason,
+                Reason::Revoked
+                    | Reason::Disabled
+                    | Reason::Expired
+                    | Reason::NotYetValid
+                    | Reason::Network
+                    | Reason::ClientAddressUnknown
+                    | Reason::Parent(_)
+                    | Reason::NotPermitted
+                    | Reason::UserNotAsked
+                    | Reason::UserNotPermitted
+                    | Reason::UserRightsUnavailable
+            )
     }
 
     /// The HTTP status of the answer: 400, 401, 403, 429, 431 or 503.

@@ -126,6 +126,7 @@ fn a_parent_that_cannot_be_looked_up_is_undecided() {
     world.store.fail(|name| (name == "find").then(|| StoreError::unavailable("reset")));
     let refusal = ask(&gate, &text).unwrap_err();
     assert_eq!((refusal.reason(), refusal.credential()), (Reason::StoreUnavailable, Some(child.key())));
+    assert!(refusal.proven(), "the child's secret was proved before its parent was asked for");
     has_the_face_of_a_failure(&refusal);
     world.store.heal();
     assert_eq!(code(ask(&gate, &text)), "caller");
