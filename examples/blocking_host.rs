@@ -169,8 +169,8 @@ impl Host {
         let Some(wanted) = wanted(path) else { return Ok(plain(404, r#"{"error":"not found"}"#)) };
         let wanted = wanted?;
         let permit = caller.decide(action, &wanted).or_as_user(|user| user.as_str() == "u-17")?;
-        if path == "/credential" && action == Action::Read {
-            return Ok(plain(200, &serde_json::to_string(&caller.record().view()).unwrap_or_default()));
+        if let ("/credential", Action::Read, Some(record)) = (path, action, caller.record()) {
+            return Ok(plain(200, &serde_json::to_string(&record.view()).unwrap_or_default()));
         }
         Ok(plain(200, &format!(r#"{{"permitted":"{permit}"}}"#)))
     }

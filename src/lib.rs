@@ -122,6 +122,7 @@
 mod alphabet;
 mod invalid;
 mod refusal;
+mod short_text;
 
 // Language: what is written in headers, scopes and windows of time.
 mod credential;
@@ -141,7 +142,10 @@ mod digest;
 mod record;
 
 // Decision: who calls, and what it permits. No I/O and no async up to here.
+mod access_token;
 mod caller;
+mod decision;
+mod minter;
 mod upgrade;
 mod verify;
 
@@ -158,12 +162,16 @@ mod use_recorder;
 #[cfg_attr(docsrs, doc(cfg(feature = "test-kit")))]
 pub mod test_kit;
 
+pub use access_token::{
+    AccessTokens, Claims, Mint, MintedToken, SigningKey, SigningKeyError, SigningKeys, verify_access_token,
+};
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Gate};
-pub use caller::{AsUser, Caller, Decision, Deny, Permit};
+pub use caller::Caller;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use credential::{
     CredentialId, CredentialKey, CredentialText, Flaw, Kind, Method, Namespace, Secret, TextError,
 };
+pub use decision::{AsUser, Decision, Deny, Permit};
 pub use digest::{Digest, DigestKey, DigestKeys, Drawn, KeyError};
 pub use header::{
     HeaderLine, HeaderPolicy, Precedence, Presented, PresentedAccessToken, PresentedCredential,
@@ -173,6 +181,8 @@ pub use issuer::{
     Credentials, IssueError, Issued, Issuer, IssuerBuilder, Managed, NewApiKey, NewServiceAccount,
     NewServiceToken, Overlap, Owned, Retirement,
 };
+pub use minter::MintError;
+use minter::Minter;
 pub use network::Network;
 pub use observer::{Counter, Counts, Event, Observer, Outcome};
 pub use owner::{OrganizationId, Owner, ProjectId, UserId};
@@ -181,7 +191,7 @@ pub use record::{
     ApiKeyGrant, DecodeError, Grant, Parent, Record, RecordBuilder, RecordView, Retiring, Revocation,
     ServiceAccountGrant, ServiceTokenGrant, State, StoredSecret,
 };
-pub use refusal::{Challenge, ParentFault, Reason, Refusal, RefusalClass};
+pub use refusal::{Challenge, ParentFault, Reason, Refusal, RefusalClass, TokenFault};
 pub use scope::{
     Action, Actions, Containment, Level, NotPermitted, Part, Pattern, Resource, Rights, Scope, SecretPath,
     TooWide,

@@ -8,7 +8,6 @@ use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::{
     Action, Caller, CredentialKey, Decision, Method, Owner, Permit, Reason, Refusal, RefusalClass, Resource,
-    Scope,
 };
 
 /// Hears of every refused authentication and of every decision, while the answer waits: be quick, and never block.
@@ -189,9 +188,9 @@ impl<'a> Event<'a> {
         self.access().map(Permit::resource)
     }
 
-    /// The scope that permitted, or that came nearest.
+    /// The text of the scope that permitted, or that came nearest.
     #[must_use]
-    pub const fn scope(&self) -> Option<&'a Scope> {
+    pub const fn scope(&self) -> Option<&'a str> {
         match self.0 {
             Heard::Decided(Decision::Permit(permit)) => permit.scope(),
             Heard::Decided(Decision::Deny(denial)) => denial.nearest(),
@@ -242,7 +241,7 @@ impl Serialize for Event<'_> {
         event.serialize_field("owner", &self.owner().map(|owner| text(owner)))?;
         event.serialize_field("action", &self.action().map(|action| text(&action)))?;
         event.serialize_field("resource", &self.resource().map(|resource| text(resource)))?;
-        event.serialize_field("scope", &self.scope().map(Scope::as_str))?;
+        event.serialize_field("scope", &self.scope())?;
         event.end()
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::alphabet::Alphabet;
+use crate::short_text::ShortText;
 use crate::{Invalid, Kind};
 
 /// Whom a credential belongs to: a user, an organization, or a project of an organization.
@@ -98,8 +99,8 @@ impl fmt::Display for Owner {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $argument:literal, $check:path) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(ShortText);
 
         impl $name {
             /// Checks the alphabet and the length of an id.
@@ -108,19 +109,21 @@ macro_rules! text_id {
             ///
             /// [`Invalid`], which names what is expected and where the text differs.
             pub fn parse(id: &str) -> Result<Self, Invalid> {
-                $check($argument, id).map(|()| Self(id.into()))
+                $check($argument, id)?;
+                // Whatever was checked fits.
+                Ok(Self(ShortText::new(id.as_bytes()).unwrap_or(ShortText::EMPTY)))
             }
 
             /// The id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                fmt::Display::fmt(&self.0, f)
             }
         }
     };
@@ -139,13 +142,28 @@ text_id! {
     ProjectId, "project", check_id
 }
 
+impl OrganizationId {
+    /// The id of no organization: nothing is of it.
+    pub(crate) const NOTHING: Self = Self(ShortText::EMPTY);
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
 /// The longest id of an organization, project, environment, user or creator.
-const LONGEST: usize = 64;
+const LONGEST: usize = ShortText::LONGEST;
 
 /// Whether [`check_id`] finds nothing.
 #[inline(always)]
 pub(crate) fn is_id(id: &str) -> bool {
     is(id, Alphabet::BASE64URL)
+}
+
+/// Whether [`check_name`] finds nothing.
+pub(crate) fn is_name(id: &str) -> bool {
+    is(id, Alphabet::GRAPHIC)
 }
 
 #[inline(always)]

@@ -103,7 +103,7 @@ impl InsecureCaller {
 
 fn caller(record: Record, api_keys_reach_secrets: bool) -> Caller {
     let secret = record.current().number;
-    Caller::new(Arc::new(record), secret, api_keys_reach_secrets)
+    Caller::by_secret(Arc::new(record), secret, api_keys_reach_secrets)
 }
 
 /// Randomness that a seed repeats: a failing test prints its seed, and the seed brings the failure back.

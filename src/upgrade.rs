@@ -49,12 +49,9 @@ impl Upgrade {
 impl Caller {
     /// The record's secret that proved this caller.
     fn secret(&self) -> Option<&StoredSecret> {
-        let record = self.record();
+        let (record, number) = (self.record()?, self.secret_number()?);
         let retiring = record.retiring().map(|retiring| &retiring.secret);
-        [Some(record.current()), retiring]
-            .into_iter()
-            .flatten()
-            .find(|secret| secret.number == self.secret_number())
+        [Some(record.current()), retiring].into_iter().flatten().find(|secret| secret.number == number)
     }
 
     /// Whether the digest of the secret that proved this caller is under another key than the active one.

@@ -117,8 +117,12 @@ impl UseRecorder {
     }
 
     /// Notes a use, in memory: for a host that drives the core itself. An authenticator that has a recorder does it.
+    ///
+    /// The use of an access token is not noted: it is no use of the secret that minted it.
     pub fn record(&self, caller: &Caller, at: Timestamp) {
-        self.0.note((caller.credential(), caller.secret_number()), at);
+        if let Some(secret) = caller.secret_number() {
+            self.0.note((caller.credential(), secret), at);
+        }
     }
 
     /// How many notes were dropped: for want of room, or because the store said that it will never take them.

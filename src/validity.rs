@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Invalid, Timestamp};
+use crate::{Invalid, Lifetime, Timestamp};
 
 /// A window of validity: not before, and until; either end may be open.
 ///
@@ -111,5 +111,10 @@ impl Leeway {
             .filter(|seconds| *seconds <= 300)
             .map(Self)
             .ok_or(Invalid::new("leeway", "0 to 300 seconds"))
+    }
+
+    /// The end of a window that it widens; `None` where that is past the end of time.
+    pub(crate) fn after(self, end: Timestamp) -> Option<Timestamp> {
+        end.checked_add(Lifetime::seconds(self.0.into()))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::digest::equal;
 use crate::{
     Caller, CredentialKey, DigestKeys, Grant, Kind, ParentFault, PresentedCredential, Reason, Record,
-    Refusal, State, Timestamp,
+    Refusal, State, Timestamp, TokenFault,
 };
 
 /// What verifying is told from outside: the time, the client's address, and what the host opted into.
@@ -30,6 +30,10 @@ impl Moment {
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
         Self { now, client: None, api_keys_reach_secrets: false }
+    }
+
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// From this address: the client's own, not a proxy's. Without it a credential that is limited to networks
@@ -154,9 +158,9 @@ impl Proof {
     #[inline(always)]
     pub(crate) fn outcome(self, record: Arc<Record>, moment: Moment) -> Verified {
         let is_minted = record.parent().is_some();
-        let caller = Caller::new(record, self.secret, moment.api_keys_reach_secrets);
+        let caller = Caller::by_secret(record, self.secret, moment.api_keys_reach_secrets);
         if is_minted {
-            Verified::NeedsParent(NeedsParent { caller, moment })
+            Verified::NeedsParent(NeedsParent::new(caller, moment))
         } else {
             Verified::Caller(caller)
         }
@@ -273,13 +277,19 @@ pub struct NeedsParent {
 }
 
 impl NeedsParent {
+    pub(crate) const fn new(caller: Caller, moment: Moment) -> Self {
+        Self { caller, moment }
+    }
+
     /// What to look the parent up by.
     #[must_use]
     pub fn parent(&self) -> CredentialKey {
-        let record = self.caller.record();
         // There is always a parent; without one the credential would be its own, and no account.
-        let id = record.parent().map_or(record.key().id, |parent| parent.account);
-        CredentialKey::new(Kind::ServiceAccount, id)
+        self.caller
+            .minted_by()
+            .map_or(CredentialKey { kind: Kind::ServiceAccount, ..self.caller.credential() }, |parent| {
+                parent.key()
+            })
     }
 
     /// The caller, if the account that minted it still carries it: the account must exist, be neither revoked nor
@@ -292,10 +302,17 @@ impl NeedsParent {
     /// returned another record, or the account is limited to networks and the client's address is unknown. A parent
     /// that could not be looked up is the host's [`Refusal::store_unavailable`], never `None`.
     pub fn finish(&self, parent: Option<&Arc<Record>>) -> Result<Caller, Refusal> {
-        let refuse = |reason| Refusal::new(reason).about(self.caller.record().key());
-        let parent = parent.ok_or_else(|| refuse(Reason::Parent(ParentFault::Absent)))?;
-        self.judge(parent).map_err(refuse)?;
+        let parent = self.judge(parent).map_err(|reason| self.refuse(reason))?;
         Ok(self.caller.clone().under(Arc::clone(parent)))
+    }
+
+    /// The same without a copy of the caller to be.
+    #[inline]
+    pub(crate) fn under(self, parent: Option<Arc<Record>>) -> Result<Caller, (Refusal, Self)> {
+        match self.judge(parent.as_ref()).map(Arc::clone) {
+            Ok(parent) => Ok(self.caller.under(parent)),
+            Err(reason) => Err((self.refuse(reason), self)),
+        }
     }
 
     /// The caller to be.
@@ -303,15 +320,25 @@ impl NeedsParent {
         &self.caller
     }
 
-    fn judge(&self, parent: &Record) -> Result<(), Reason> {
-        let child = self.caller.record();
-        let (Grant::ServiceAccount(account), Some(minted)) = (parent.grant(), child.parent()) else {
+    #[cold]
+    fn refuse(&self, reason: Reason) -> Refusal {
+        Refusal::new(reason).about(self.caller.credential())
+    }
+
+    fn judge<'r>(&self, parent: Option<&'r Arc<Record>>) -> Result<&'r Arc<Record>, Reason> {
+        let parent = parent.ok_or(Reason::Parent(ParentFault::Absent))?;
+        let (Grant::ServiceAccount(account), Some(minted)) = (parent.grant(), self.caller.minted_by()) else {
             return Err(Reason::RecordMismatch);
         };
-        let same_organization = child.grant().rights().map(|rights| rights.organization())
-            == Some(account.rights().organization());
-        if parent.key().id != minted.account || !same_organization {
+        if parent.key().id != minted.account {
             return Err(Reason::RecordMismatch);
+        }
+        if self.caller.organization() != Some(account.rights().organization()) {
+            return Err(match self.caller.claims() {
+                // Whoever has the key signed it: that is no fault of the store's.
+                Some(_) => Reason::AccessToken(TokenFault::IrregularClaim("org")),
+                None => Reason::RecordMismatch,
+            });
         }
         let fault = match parent.state(self.moment.now) {
             State::Revoked => ParentFault::Revoked,
@@ -320,7 +347,7 @@ impl NeedsParent {
             State::NotYetValid => ParentFault::NotYetValid,
             State::Active if account.mint_generation() != minted.mint_generation => ParentFault::Generation,
             State::Active => match in_networks(parent, self.moment) {
-                Some(true) => return Ok(()),
+                Some(true) => return Ok(parent),
                 Some(false) => ParentFault::Network,
                 None => return Err(Reason::ClientAddressUnknown),
             },

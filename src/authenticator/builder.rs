@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Authenticator, Inner, TimeOfDay};
 use crate::credential::Methods;
-use crate::{Clock, HeaderPolicy, Invalid, Method, Observer, UseRecorder};
+use crate::{AccessTokens, Clock, HeaderPolicy, Invalid, Method, Observer, UseRecorder};
 
 /// An [`Authenticator`] in the making; [`build`](Self::build) checks it.
 ///
@@ -56,6 +56,23 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Access tokens are taken as well, by these keys, of this issuer and for this audience.
+    pub fn access_tokens(mut self, tokens: AccessTokens) -> Self {
+        self.inner.access_tokens = Some(tokens);
+        self
+    }
+
+    /// Access tokens hold without a look at the account that minted them: no lookup is asked for one.
+    ///
+    /// # Security
+    ///
+    /// Gives up that revoking, disabling, narrowing or rotating an account reaches the access tokens that it minted: each holds
+    /// until its own end, with all that it was minted with. It does not concern minted service tokens.
+    pub fn danger_access_tokens_without_parent(mut self) -> Self {
+        self.inner.tokens_without_parent = true;
+        self
+    }
+
     /// API keys reach the secrets endpoints too: see [`Moment::danger_api_keys_reach_secrets`](crate::Moment::danger_api_keys_reach_secrets).
     ///
     /// # Security
@@ -70,16 +87,17 @@ impl AuthenticatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`Invalid`], named `accept`, where no method is left, or where access tokens are asked for (this version does
-    /// not verify them).
+    /// [`Invalid`], named `accept`, where no method is left, or where access tokens are asked for and none are configured; named
+    /// `access_tokens` where they share a key with the digest keys.
     pub fn build(self) -> Result<Authenticator, Invalid> {
         let mut inner = self.inner;
-        let asked = self.accepted.unwrap_or(Methods::ALL.without(Method::AccessToken));
-        if asked.contains(Method::AccessToken) {
-            return Err(Invalid::new(
-                "accept",
-                "methods other than access tokens, which are not verified yet",
-            ));
+        let verified = match &inner.access_tokens {
+            Some(tokens) => tokens.check_apart_from(&inner.keys).map(|()| Methods::ALL)?,
+            None => Methods::ALL.without(Method::AccessToken),
+        };
+        let asked = self.accepted.unwrap_or(verified);
+        if asked.and(verified) != asked {
+            return Err(Invalid::new("accept", "no access tokens where none are configured"));
         }
         inner.accepted = inner.policy.narrowed(asked);
         if inner.accepted.is_empty() {

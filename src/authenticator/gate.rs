@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Inner;
@@ -11,7 +12,8 @@ use crate::header::HeaderLine;
 use crate::verify::{check, refuse_unknown};
 use crate::{
     Action, Caller, CredentialKey, Decision, Event, Method, Moment, NeedsParent, Owner, Peek, Presented,
-    PresentedCredential, Reason, Record, Refusal, Resource, Verified,
+    PresentedAccessToken, PresentedCredential, Reason, Record, Refusal, Resource, Verified,
+    verify_access_token,
 };
 
 /// An [`Authenticator`](crate::Authenticator) narrowed for one request or one endpoint: a few words on the stack.
@@ -119,11 +121,7 @@ impl<'g> Gate<'g> {
     fn glance<V: AsRef<[u8]>>(self, presented: Result<Presented<V>, Refusal>) -> Glance<V> {
         let presented = match presented {
             Ok(Presented::Credential(presented)) => presented,
-            // No access token is among the accepted methods, so its shape was refused while parsing.
-            Ok(Presented::AccessToken(_)) => {
-                let refusal = Refusal::new(Reason::KindNotAccepted(Method::AccessToken));
-                return Glance::Decided(Err(self.tell(refusal.accepting(self.accepted), None)));
-            }
+            Ok(Presented::AccessToken(presented)) => return self.glance_at_token(&presented),
             Err(refusal) => return Glance::Decided(Err(self.tell(refusal, None))),
         };
         let key = presented.key();
@@ -133,27 +131,63 @@ impl<'g> Gate<'g> {
             Peek::Ask => return Glance::Ask(presented),
         };
         match verified {
-            Ok(Verified::Caller(caller)) => Glance::Decided(Ok(self.noted(caller, &presented))),
-            Ok(Verified::NeedsParent(child)) => Glance::NeedsParent(presented, child),
+            Ok(Verified::Caller(caller)) => Glance::Decided(Ok(self.noted(caller, Some(&presented)))),
+            Ok(Verified::NeedsParent(child)) => self.glance_at_parent(child, Some(presented)).into(),
             Err(refusal) => Glance::Decided(Err(refusal)),
         }
     }
 
+    #[inline(never)]
+    fn glance_at_token<V: AsRef<[u8]>>(self, presented: &PresentedAccessToken<V>) -> Glance<V> {
+        let verified = match &self.inner.access_tokens {
+            Some(tokens) => verify_access_token(presented, tokens, self.moment()),
+            // Where none are configured none are accepted, so the shape was refused while parsing.
+            None => Err(presented.refuse(Reason::KindNotAccepted(Method::AccessToken))),
+        };
+        match verified {
+            Ok(child) if self.inner.tokens_without_parent => {
+                Glance::Decided(Ok(child.danger_without_parent()))
+            }
+            Ok(child) => self.glance_at_parent(child, None).into(),
+            Err(refusal) => Glance::Decided(Err(self.tell(refusal, None))),
+        }
+    }
+
+    /// The same for the account that minted it.
+    #[inline(never)]
+    fn glance_at_parent<V: AsRef<[u8]>>(
+        self,
+        child: NeedsParent,
+        presented: Option<PresentedCredential<V>>,
+    ) -> GlanceAtParent<V> {
+        let CredentialKey { kind, id } = child.parent();
+        let parent = match self.inner.lookup.peek(kind, &id) {
+            Peek::Known(record) => Some(record),
+            Peek::Absent => None,
+            Peek::Ask => return ControlFlow::Continue((child, presented)),
+        };
+        let caller = self.under_its_parent(child, parent);
+        ControlFlow::Break(caller.map(|caller| self.noted(caller, presented.as_ref())))
+    }
+
     /// The rest, which has to be waited for.
     async fn finish<V: AsRef<[u8]> + Send + Sync>(self, glance: Glance<V>) -> Result<Caller, Refusal> {
-        let (presented, child) = match glance {
+        let (child, presented) = match glance {
             Glance::Decided(result) => return result,
-            Glance::NeedsParent(presented, child) => (presented, child),
+            Glance::AskForParent(child, presented) => (child, presented),
             Glance::Ask(presented) => {
                 let record = self.ask(&presented).await?.ok_or_else(|| self.refuse_unknown(&presented))?;
                 match self.prove(&presented, record)? {
-                    Verified::Caller(caller) => return Ok(self.noted(caller, &presented)),
-                    Verified::NeedsParent(child) => (presented, child),
+                    Verified::Caller(caller) => return Ok(self.noted(caller, Some(&presented))),
+                    Verified::NeedsParent(child) => match self.glance_at_parent(child, Some(presented)) {
+                        ControlFlow::Break(result) => return result,
+                        ControlFlow::Continue(asked) => asked,
+                    },
                 }
             }
         };
-        let caller = self.under_its_parent(child).await?;
-        Ok(self.noted(caller, &presented))
+        let caller = self.ask_for_parent(child).await?;
+        Ok(self.noted(caller, presented.as_ref()))
     }
 
     #[inline(always)]
@@ -178,8 +212,8 @@ impl<'g> Gate<'g> {
     }
 
     #[inline(always)]
-    fn noted<V: AsRef<[u8]>>(self, caller: Caller, presented: &PresentedCredential<V>) -> Caller {
-        if let Some(recorder) = &self.inner.recorder {
+    fn noted<V: AsRef<[u8]>>(self, caller: Caller, presented: Option<&PresentedCredential<V>>) -> Caller {
+        if let (Some(recorder), Some(presented)) = (&self.inner.recorder, presented) {
             recorder.note(&caller, presented, &self.inner.keys, self.inner.now());
         }
         caller
@@ -198,23 +232,28 @@ impl<'g> Gate<'g> {
         })
     }
 
-    async fn under_its_parent(self, child: NeedsParent) -> Result<Caller, Refusal> {
+    async fn ask_for_parent(self, child: NeedsParent) -> Result<Caller, Refusal> {
         let CredentialKey { kind, id } = child.parent();
-        let parent = match self.inner.lookup.peek(kind, &id) {
-            Peek::Known(record) => Ok(Some(record)),
-            Peek::Absent => Ok(None),
-            Peek::Ask => self.inner.lookup.find(kind, &id).await,
+        let caller = match self.inner.lookup.find(kind, &id).await {
+            Ok(parent) => self.under_its_parent(child, parent)?,
+            Err(error) => return Err(self.refuse_proved(error.into(), child.caller())),
         };
-        let refuse = |refusal: Refusal| refusal.about(child.caller().credential()).of_proved();
-        parent
-            .map_err(|error| refuse(error.into()))
-            .and_then(|parent| child.finish(parent.as_ref()))
-            // Deadlines count at use, and asking for the parent took time.
-            .and_then(|caller| match caller.ended(self.inner.now()) {
-                Some(reason) => Err(refuse(Refusal::new(reason))),
-                None => Ok(caller),
-            })
-            .map_err(|refusal| self.tell(refusal.accepting(self.accepted), Some(child.caller().owner())))
+        // Deadlines count at use, and asking for the parent took time.
+        match caller.ended(self.inner.now()) {
+            Some(reason) => Err(self.refuse_proved(Refusal::new(reason), &caller)),
+            None => Ok(caller),
+        }
+    }
+
+    fn under_its_parent(self, child: NeedsParent, parent: Option<Arc<Record>>) -> Result<Caller, Refusal> {
+        child.under(parent).map_err(|(refusal, child)| self.refuse_proved(refusal, child.caller()))
+    }
+
+    /// The refusal of a credential that was proved.
+    #[cold]
+    fn refuse_proved(self, refusal: Refusal, caller: &Caller) -> Refusal {
+        let refusal = refusal.accepting(self.accepted).about(caller.credential()).of_proved();
+        self.tell(refusal, Some(caller.owner()))
     }
 
     #[inline(always)]
@@ -247,6 +286,19 @@ impl fmt::Debug for Gate<'_> {
 /// How far an authentication came without waiting.
 enum Glance<V> {
     Decided(Result<Caller, Refusal>),
-    NeedsParent(PresentedCredential<V>, NeedsParent),
     Ask(PresentedCredential<V>),
+    AskForParent(NeedsParent, Option<PresentedCredential<V>>),
+}
+
+/// The end, or a child whose parent has to be asked for, with the credential whose use is noted then; an access token is none.
+type GlanceAtParent<V> = ControlFlow<Result<Caller, Refusal>, (NeedsParent, Option<PresentedCredential<V>>)>;
+
+impl<V> From<GlanceAtParent<V>> for Glance<V> {
+    #[inline]
+    fn from(glance: GlanceAtParent<V>) -> Self {
+        match glance {
+            ControlFlow::Break(result) => Self::Decided(result),
+            ControlFlow::Continue((child, presented)) => Self::AskForParent(child, presented),
+        }
+    }
 }

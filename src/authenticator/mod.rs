@@ -14,8 +14,8 @@ use std::sync::Arc;
 use crate::credential::Methods;
 use crate::header::HeaderLine;
 use crate::{
-    Action, Caller, Clock, Decision, DigestKeys, HeaderPolicy, Lookup, Method, Observer, Refusal, Resource,
-    SystemClock, Timestamp, UseRecorder,
+    AccessTokens, Action, Caller, Clock, Decision, DigestKeys, HeaderPolicy, Lookup, Method, Observer,
+    Refusal, Resource, SystemClock, Timestamp, UseRecorder,
 };
 
 /// Headers in, caller or refusal out.
@@ -67,6 +67,8 @@ struct Inner {
     observer: Option<Box<dyn Observer>>,
     recorder: Option<UseRecorder>,
     api_keys_reach_secrets: bool,
+    access_tokens: Option<AccessTokens>,
+    tokens_without_parent: bool,
 }
 
 /// The system's clock is what nearly all hosts have: it is called without an indirection.
@@ -96,6 +98,8 @@ impl Authenticator {
                 observer: None,
                 recorder: None,
                 api_keys_reach_secrets: false,
+                access_tokens: None,
+                tokens_without_parent: false,
             },
             accepted: None,
         }

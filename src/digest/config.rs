@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use super::{DigestKey, DigestKeys, KeyError};
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+/// Base64 in a configuration text: the standard alphabet, its padding may be left out.
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

@@ -293,6 +293,12 @@ impl DigestKeys {
         Some(self.key(slot)?.digest.as_ref()?.mac(text))
     }
 
+    /// Whether one of its keys, or a guard key derived from one, has one of these fingerprints.
+    pub(crate) fn has_any_of(&self, fingerprints: &[[u8; 32]]) -> bool {
+        let own = self.0.slots.iter().flatten().flat_map(|key| key.digest.iter().chain([&key.guard]));
+        own.map(MacKey::fingerprint).any(|own| fingerprints.iter().any(|other| super::equal(&own, other)))
+    }
+
     #[inline(always)]
     fn key(&self, slot: u8) -> Option<&DigestKey> {
         self.0.slots.get(usize::from(slot))?.as_deref()

@@ -10,17 +10,17 @@ use subtle::ConstantTimeEq as _;
 /// An HMAC-SHA-256 key (RFC 2104) whose schedule is computed; wiped when dropped.
 ///
 /// The crate's low-level interface, because its ordinary one carries a buffer that costs more than a compression.
-pub(super) struct MacKey(HmacCore<Sha256>);
+pub(crate) struct MacKey(HmacCore<Sha256>);
 
 impl MacKey {
-    pub(super) fn new(key: &[u8]) -> Self {
+    pub(crate) fn new(key: &[u8]) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC is defined for keys of any length (RFC 2104 §2)")]
         Self(HmacCore::new_from_slice(key).expect("HMAC takes keys of any length"))
     }
 
     /// The MAC of a message: two compressions for up to 55 bytes.
     #[inline(always)]
-    pub(super) fn mac(&self, message: &[u8]) -> [u8; 32] {
+    pub(crate) fn mac(&self, message: &[u8]) -> [u8; 32] {
         match message.try_into() {
             Ok(issued) => self.mac_of_issued(issued),
             Err(_) => self.mac_of_any(message),
@@ -49,7 +49,7 @@ impl MacKey {
     }
 
     /// Equal for two keys iff they are one key to HMAC (which pads with zeros), and tells nothing about it.
-    pub(super) fn fingerprint(&self) -> [u8; 32] {
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
         self.mac(b"keygate key fingerprint v1")
     }
 }

@@ -5,9 +5,10 @@ mod draw;
 mod keys;
 mod mac;
 
+pub(crate) use config::BASE64;
 pub use draw::Drawn;
 pub use keys::{DigestKey, DigestKeys, KeyError};
-pub(crate) use mac::equal;
+pub(crate) use mac::{MacKey, equal};
 
 use std::fmt;
 

@@ -241,7 +241,7 @@ impl HeaderPolicy {
                 Some((kind, layout)) => {
                     Presented::Credential(PresentedCredential { value, start, end, kind, layout, accepted })
                 }
-                None => Presented::AccessToken(PresentedAccessToken { value, start, end }),
+                None => Presented::AccessToken(PresentedAccessToken { value, start, end, accepted }),
             }),
             Err(reason) => Err(self.refuse(accepted, reason)),
         }

@@ -103,14 +103,26 @@ pub struct PresentedAccessToken<V> {
     pub(super) value: V,
     pub(super) start: u16,
     pub(super) end: u16,
+    pub(super) accepted: Methods,
 }
 
 impl<V: AsRef<[u8]>> PresentedAccessToken<V> {
     /// The token itself, for whoever verifies it. **Secret.**
     #[must_use]
     pub fn expose(&self) -> &str {
-        let text = self.value.as_ref().get(self.start.into()..self.end.into()).unwrap_or_default();
-        str::from_utf8(text).unwrap_or_default()
+        str::from_utf8(self.text()).unwrap_or_default()
+    }
+
+    /// Its bytes. **Secret.**
+    #[inline(always)]
+    pub(crate) fn text(&self) -> &[u8] {
+        self.value.as_ref().get(self.start.into()..self.end.into()).unwrap_or_default()
+    }
+
+    /// A refusal of this token.
+    #[cold]
+    pub(crate) fn refuse(&self, reason: Reason) -> Refusal {
+        Refusal::new(reason).accepting(self.accepted)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Inner, Issuer, Policy};
-use crate::{Clock, Invalid, Kind, Lifetime, Namespace, RandomSource};
+use crate::{AccessTokens, Clock, Invalid, Kind, Lifetime, Namespace, RandomSource};
 
 /// An [`Issuer`] in the making; [`build`](Self::build) checks it.
 ///
@@ -55,6 +55,12 @@ impl IssuerBuilder {
         self
     }
 
+    /// The issuer [mints](Issuer::mint) access tokens, with the first of these keys, for this audience.
+    pub fn access_tokens(mut self, tokens: AccessTokens) -> Self {
+        self.inner.access_tokens = Some(tokens);
+        self
+    }
+
     /// A clock of the host's own, instead of the system's.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.inner.clock = Box::new(clock);
@@ -71,7 +77,8 @@ impl IssuerBuilder {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] where a maximum lifetime or a cap is zero: nothing could be issued.
+    /// [`Invalid`] where a maximum lifetime or a cap is zero: nothing could be issued; named `access_tokens` where they share a
+    /// key with the digest keys.
     pub fn build(self) -> Result<Issuer, Invalid> {
         for policy in self.inner.policies {
             if policy.max_lifetime.is_some_and(|lifetime| lifetime.as_seconds() == 0) {
@@ -80,6 +87,9 @@ impl IssuerBuilder {
             if policy.cap == Some(0) {
                 return Err(Invalid::new("cap", "at least one"));
             }
+        }
+        if let Some(tokens) = &self.inner.access_tokens {
+            tokens.check_apart_from(&self.inner.keys)?;
         }
         Ok(Issuer(Arc::new(self.inner)))
     }

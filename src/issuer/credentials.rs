@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use self::sealed::Sealed;
 use super::{IssueError, Issued, Issuer, NewApiKey, NewServiceAccount, NewServiceToken, Owned};
-use crate::{ApiKeyGrant, Owner, ServiceAccountGrant, ServiceTokenGrant};
+use crate::{ApiKeyGrant, Caller, Owner, ServiceAccountGrant, ServiceTokenGrant};
 
 /// The grant of a kind that an issuer manages; it tells the handles of the kinds apart. There are three.
 pub trait Managed: Sealed {}
@@ -69,7 +69,7 @@ macro_rules! issue {
             /// allows or the owner has too many, the random source failed or repeated an id, or the store failed. Nothing
             /// was stored then; only a store that did not answer may have, and the text is nobody's.
             pub async fn issue(&self, new: $new) -> Result<Issued, IssueError> {
-                self.issuer.0.issue(new.draft()?).await
+                self.issuer.0.issue(new.draft()?, None).await
             }
         }
     };
@@ -78,6 +78,20 @@ macro_rules! issue {
 issue!(ApiKeyGrant, NewApiKey);
 issue!(ServiceAccountGrant, NewServiceAccount);
 issue!(ServiceTokenGrant, NewServiceToken);
+
+impl Credentials<'_, ServiceTokenGrant> {
+    /// Mints a service token for a service account: never wider than the account, never longer than it lives, and cut to what
+    /// the account holds whenever it is used. Its record names the account as who made it.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`]: as [`issue`](Self::issue); *mint*, where the caller may not mint, or not this
+    /// ([`MintError`](crate::MintError)); *not found* where the account is gone.
+    pub async fn mint(&self, caller: &Caller, new: NewServiceToken) -> Result<Issued, IssueError> {
+        let account = self.issuer.0.minting_account(caller).await?;
+        self.issuer.0.issue(new.draft()?, Some((caller, &account))).await
+    }
+}
 
 impl<G> Clone for Credentials<'_, G> {
     fn clone(&self) -> Self {

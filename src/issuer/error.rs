@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Invalid, Lifetime, RandomError, StoreError};
+use crate::{Invalid, Lifetime, MintError, RandomError, StoreError};
 
 /// Why a management call did nothing.
 ///
@@ -48,6 +48,12 @@ pub enum IssueError {
     /// The caller's secret is not the record's any more: it was rotated out since the caller was proved.
     #[error("the secret that proved the caller was replaced")]
     CallerReplaced,
+    /// An access token authenticated the caller: it manages no credential, not even the account's that minted it.
+    #[error("an access token manages no credential")]
+    ByAccessToken,
+    /// It was not minted.
+    #[error(transparent)]
+    Mint(#[from] MintError),
     /// The store answered with another record than the one that it was asked for: a fault.
     #[error("the store answered with the record of another credential")]
     RecordMismatch,

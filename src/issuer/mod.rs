@@ -26,10 +26,10 @@ use self::new::Draft;
 use crate::credential::Methods;
 use crate::digest::equal;
 use crate::{
-    ApiKeyGrant, Caller, Clock, CredentialKey, Digest, DigestKeys, Drawn, Entry, Expiry, Inserted, Invalid,
-    Kind, Lifetime, Namespace, Owner, RandomSource, Record, RecordBuilder, Revocation, Secret,
-    ServiceAccountGrant, ServiceTokenGrant, SlotCount, Store, StoredSecret, SystemClock, SystemRandom,
-    Timestamp, Updated, Validity,
+    AccessTokens, ApiKeyGrant, Caller, Clock, CredentialKey, Digest, DigestKeys, Drawn, Entry, Expiry,
+    Inserted, Invalid, Kind, Lifetime, Method, Mint, MintError, MintedToken, Minter, Namespace, Owner,
+    RandomSource, Record, RecordBuilder, Revocation, Secret, ServiceAccountGrant, ServiceTokenGrant,
+    SlotCount, Store, StoredSecret, SystemClock, SystemRandom, Timestamp, Updated, Validity,
 };
 
 /// Issues credentials and manages them, for their whole life, in a host's store.
@@ -74,6 +74,7 @@ struct Inner {
     namespace: Option<Namespace>,
     hex: Methods,
     policies: [Policy; 3],
+    access_tokens: Option<AccessTokens>,
 }
 
 /// What is allowed for a kind.
@@ -103,6 +104,7 @@ impl Issuer {
                 namespace: None,
                 hex: Methods::NONE,
                 policies: [Policy::default(), Policy::default(), tokens],
+                access_tokens: None,
             },
         }
     }
@@ -122,15 +124,54 @@ impl Issuer {
         Credentials::new(self)
     }
 
+    /// Mints an access token for a service account: never wider than the account, never longer, and stored nowhere.
+    ///
+    /// ```
+    /// use keygate::{
+    ///     AccessTokens, Authenticator, DigestKeys, Expiry, Issuer, Lifetime, MemoryStore, Mint, NewServiceAccount, SigningKeys,
+    /// };
+    /// # pollster::block_on(async {
+    ///
+    /// let (store, keys) = (MemoryStore::new(), DigestKeys::ephemeral()?);
+    /// let tokens = AccessTokens::new(SigningKeys::ephemeral()?, "https://auth.example", "https://secrets.example")?;
+    /// let issuer = Issuer::builder(store.clone(), keys.clone()).access_tokens(tokens.clone()).build()?;
+    /// let gate = Authenticator::builder(store, keys).access_tokens(tokens).build()?;
+    ///
+    /// let new = NewServiceAccount::new("acme", Expiry::Never).scope("*@web/prod:/app/**".parse()?);
+    /// let account = issuer.service_accounts().issue(new).await?;
+    /// let caller = gate.authenticate([("authorization", format!("Bearer {}", account.text.expose()))]).await?;
+    ///
+    /// let mint = Mint::scopes(["read@web/prod:/app/db".parse()?]).lifetime(Lifetime::minutes(5));
+    /// let minted = issuer.mint(&caller, mint).await?;
+    ///
+    /// let wider = Mint::scopes(["read@web/prod:/**".parse()?]);
+    /// let error = issuer.mint(&caller, wider).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "scope 0 is too wide: read@web/prod:/** is not held");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`]: *mint*, where the caller may not mint, or not this ([`MintError`]); *not found* where the account is gone; an
+    /// issuer without [access tokens](IssuerBuilder::access_tokens), or the store failed. Nothing was made then.
+    pub async fn mint(&self, caller: &Caller, mint: Mint) -> Result<MintedToken, IssueError> {
+        let tokens = self.0.access_tokens.as_ref();
+        let tokens = tokens.ok_or(Invalid::new("access_tokens", "an issuer that was built with them"))?;
+        let account = self.0.minting_account(caller).await?;
+        Ok(tokens.mint(caller, &account, &mint, self.0.clock.now(), &*self.0.random)?)
+    }
+
     /// Revokes the caller's own credential: any credential may, and its holder who thinks that it leaked should.
     ///
     /// # Errors
     ///
-    /// [`IssueError`]: as [`Owned::revoke`]; *caller replaced* where its secret was rotated out since the caller was
+    /// [`IssueError`]: as [`Owned::revoke`]; *by access token*, which is no credential; *caller replaced* where its secret was rotated out since the caller was
     /// proved, so that a thief with a replaced secret cannot shut its owner out.
     pub async fn revoke_own(&self, caller: &Caller, reason: &str) -> Result<(), IssueError> {
+        let secret = caller.secret_number().ok_or(IssueError::ByAccessToken)?;
         let revoke = |record: &Record, now| {
-            if record.revocation().is_none() && !rotation::accepts(record, caller.secret_number(), now) {
+            if record.revocation().is_none() && !record.accepts(secret, now) {
                 return Err(IssueError::CallerReplaced);
             }
             Ok((rotation::revoke(record, reason, now)?, ()))
@@ -243,12 +284,26 @@ impl Inner {
         }
     }
 
-    async fn issue(&self, draft: Draft) -> Result<Issued, IssueError> {
+    /// The account of a caller that wants to mint, from the truth.
+    async fn minting_account(&self, caller: &Caller) -> Result<Arc<Record>, IssueError> {
+        if caller.method() != Method::ServiceAccount {
+            return Err(MintError::NotByAccessKey.into());
+        }
+        Ok(self.read(caller.credential(), caller.owner()).await?.record)
+    }
+
+    /// Issues a credential; where an account mints it, by the rule of what is minted.
+    async fn issue(&self, draft: Draft, minted_by: Option<(&Caller, &Record)>) -> Result<Issued, IssueError> {
         let Draft { common, grant, expiry } = draft;
         let (kind, now) = (grant.kind(), self.clock.now());
+        let minter = minted_by.map(|(caller, account)| Minter::of(caller, account, now)).transpose()?;
         let begins_at = common.not_before.unwrap_or(now).max(now);
         self.check_lifetime(kind, expiry)?;
         let validity = Validity::new(common.not_before, expiry.ends_at(begins_at)?)?;
+        if let Some(minter) = &minter {
+            grant.rights().map_or(Ok(()), |rights| minter.check_rights(rights))?;
+            validity.expires_at().map_or(Ok(()), |end| minter.check_end(end))?;
+        }
         let drawn = if self.hex.contains(kind.into()) {
             self.keys.draw_hex(kind, &*self.random)?
         } else {
@@ -263,9 +318,17 @@ impl Inner {
         if let Some(name) = &common.name {
             builder = builder.name(name);
         }
-        if let Some(creator) = &common.created_by {
-            builder = builder.created_by(creator);
-        }
+        builder = match (&minter, &common.created_by) {
+            (Some(_), Some(_)) => {
+                return Err(Invalid::new("created_by", "nothing: minting names the account").into());
+            }
+            (Some(minter), None) => {
+                let parent = minter.as_parent();
+                builder.parent(parent).created_by(parent.account.as_str())
+            }
+            (None, Some(creator)) => builder.created_by(creator),
+            (None, None) => builder,
+        };
         if let Some(networks) = common.networks {
             builder = builder.networks(networks);
         }

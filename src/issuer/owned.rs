@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::retirement::Retirement;
-use super::rotation::{abort, retire, revoke, rotate, under_way, usable};
+use super::rotation::{abort, retire, revoke, rotate, usable};
 use super::{IssueError, Issued, Issuer, Managed, Overlap, page};
 use crate::{
     CredentialId, CredentialKey, Digest, Entry, Expiry, Grant, Invalid, Network, Owner, Record,
@@ -179,7 +179,7 @@ impl<G: Managed> Owned<'_, G> {
     /// [`IssueError`]: *not found*, or the store failed.
     pub async fn retirement(&self, id: &CredentialId) -> Result<Option<Retirement>, IssueError> {
         let (Entry { record, uses }, asked_at) = (self.read(id).await?, self.issuer.0.clock.now());
-        Ok(under_way(&record, asked_at).map(|retiring| Retirement {
+        Ok(record.overlapping(asked_at).map(|retiring| Retirement {
             asked_at,
             ends_at: record.validity().expires_at().map_or(retiring.ends_at, |end| end.min(retiring.ends_at)),
             retiring_used_at: uses.of(retiring.secret.number),

@@ -33,7 +33,7 @@ pub(super) fn rotate(
 /// The record with the retiring secret current again; the new one is over.
 pub(super) fn abort(record: &Record, now: Timestamp) -> Result<RecordBuilder, IssueError> {
     usable(record, now)?;
-    let retiring = under_way(record, now).ok_or(IssueError::NotRotating)?;
+    let retiring = record.overlapping(now).ok_or(IssueError::NotRotating)?;
     let over = Retiring { secret: record.current().clone(), ends_at: Timestamp::MIN, leak: None };
     Ok(record.to_builder().current(retiring.secret.clone()).retiring(over))
 }
@@ -41,7 +41,7 @@ pub(super) fn abort(record: &Record, now: Timestamp) -> Result<RecordBuilder, Is
 /// The record with the retiring secret over, if there is one.
 pub(super) fn retire(record: &Record, now: Timestamp) -> RecordBuilder {
     let builder = record.to_builder();
-    match under_way(record, now) {
+    match record.overlapping(now) {
         Some(retiring) => builder.retiring(Retiring { ends_at: Timestamp::MIN, ..retiring.clone() }),
         None => builder,
     }
@@ -53,17 +53,6 @@ pub(super) fn revoke(record: &Record, reason: &str, now: Timestamp) -> Result<Re
     revocation.check()?;
     let builder = record.to_builder();
     Ok(if record.revocation().is_none() { builder.revoked(revocation) } else { builder })
-}
-
-/// The retiring secret, while its overlap lasts.
-pub(super) fn under_way(record: &Record, now: Timestamp) -> Option<&Retiring> {
-    record.retiring().filter(|retiring| now < retiring.ends_at)
-}
-
-/// Whether the record accepts the secret of this number.
-pub(super) fn accepts(record: &Record, secret: u32, now: Timestamp) -> bool {
-    record.current().number == secret
-        || under_way(record, now).is_some_and(|retiring| retiring.secret.number == secret)
 }
 
 /// A revoked or an expired credential has no new secrets.

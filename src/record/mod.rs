@@ -16,6 +16,8 @@ pub use service_account::ServiceAccountGrant;
 pub use service_token::ServiceTokenGrant;
 pub use view::RecordView;
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::{
@@ -143,6 +145,12 @@ pub struct Parent {
     pub mint_generation: u64,
 }
 
+impl Parent {
+    pub(crate) const fn key(&self) -> CredentialKey {
+        CredentialKey::new(Kind::ServiceAccount, self.account)
+    }
+}
+
 /// How a credential stands to a moment, its secret apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -158,6 +166,19 @@ pub enum State {
     Expired,
     /// Before its beginning.
     NotYetValid,
+}
+
+impl fmt::Display for State {
+    /// In words, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not valid yet",
+        })
+    }
 }
 
 impl Record {
@@ -269,6 +290,17 @@ impl Record {
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The retiring secret, while its overlap lasts.
+    pub(crate) fn overlapping(&self, now: Timestamp) -> Option<&Retiring> {
+        self.retiring().filter(|retiring| now < retiring.ends_at)
+    }
+
+    /// Whether the secret of this number is one of its secrets, and holds.
+    pub(crate) fn accepts(&self, secret: u32, now: Timestamp) -> bool {
+        self.current.number == secret
+            || self.overlapping(now).is_some_and(|retiring| retiring.secret.number == secret)
     }
 
     /// How it stands at this time: revoked before disabled before expired.

@@ -4,7 +4,7 @@ mod challenge;
 mod reason;
 
 pub use challenge::Challenge;
-pub use reason::{ParentFault, Reason};
+pub use reason::{ParentFault, Reason, TokenFault};
 
 use std::error::Error;
 use std::fmt::{self, Write as _};

@@ -61,8 +61,10 @@ pub enum Reason {
     NotYetValid,
     /// The client's address is outside the credential's networks.
     Network,
-    /// The service account that minted this credential does not carry it any more.
+    /// The service account that minted this credential, or this access token, does not carry it any more.
     Parent(ParentFault),
+    /// The access token is none that this service takes.
+    AccessToken(TokenFault),
     /// Authenticated, and not permitted.
     NotPermitted,
     /// An API key acts as its user, and the host did not ask whether the user may.
@@ -112,6 +114,31 @@ pub enum ParentFault {
     Generation,
 }
 
+/// What is wrong with an access token, in the order in which it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenFault {
+    /// Longer than 4,096 bytes.
+    TooLong,
+    /// Its header, compared as text, is that of none of the signing keys: another algorithm, type or key id, or another
+    /// spelling of these.
+    Header,
+    /// Its claims or its signature are not canonical base64url without padding, or the signature is not of 32 bytes.
+    Encoding,
+    /// The signature is not that of its key.
+    Signature,
+    /// The claims are no JSON object.
+    Claims,
+    /// This claim is missing.
+    MissingClaim(&'static str),
+    /// This claim is there twice, or of another type, or out of its bounds.
+    IrregularClaim(&'static str),
+    /// Another issuer than the one configured.
+    Issuer,
+    /// Another audience than the one configured.
+    Audience,
+}
+
 impl Reason {
     pub(crate) const fn class(self) -> RefusalClass {
         match self {
@@ -135,7 +162,8 @@ impl Reason {
             | Self::Expired
             | Self::NotYetValid
             | Self::Network
-            | Self::Parent(_) => RefusalClass::Denied,
+            | Self::Parent(_)
+            | Self::AccessToken(_) => RefusalClass::Denied,
             Self::NotPermitted | Self::UserNotAsked | Self::UserNotPermitted => RefusalClass::Forbidden,
             Self::ClientAddressUnknown
             | Self::UnknownDigestKey { .. }
@@ -195,6 +223,17 @@ impl Reason {
                 ParentFault::Network => "parent_network",
                 ParentFault::Generation => "parent_generation",
             },
+            Self::AccessToken(fault) => match fault {
+                TokenFault::TooLong => "token_too_long",
+                TokenFault::Header => "token_header",
+                TokenFault::Encoding => "token_encoding",
+                TokenFault::Signature => "token_signature",
+                TokenFault::Claims | TokenFault::MissingClaim(_) | TokenFault::IrregularClaim(_) => {
+                    "token_claims"
+                }
+                TokenFault::Issuer => "token_issuer",
+                TokenFault::Audience => "token_audience",
+            },
             Self::NotPermitted => "not_permitted",
             Self::UserNotAsked => "user_not_asked",
             Self::UserNotPermitted => "user_not_permitted",
@@ -247,6 +286,7 @@ impl fmt::Display for Reason {
             Self::NotYetValid => f.write_str("not valid yet"),
             Self::Network => f.write_str("the client's address is outside the credential's networks"),
             Self::Parent(fault) => write!(f, "the service account that minted it {fault}"),
+            Self::AccessToken(fault) => write!(f, "the access token {fault}"),
             Self::NotPermitted => f.write_str("not permitted"),
             Self::UserNotAsked => {
                 f.write_str("an API key acts as its user, and the host did not ask whether the user may")
@@ -264,6 +304,26 @@ impl fmt::Display for Reason {
             Self::RecordCorrupt => f.write_str("the store's record does not decode"),
             Self::UserRightsUnavailable => f.write_str("the host could not tell whether its user may"),
             Self::Throttled => f.write_str("throttled"),
+        }
+    }
+}
+
+impl fmt::Display for TokenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => f.write_str("is longer than 4096 bytes"),
+            Self::Header => f.write_str("has the header of none of the signing keys"),
+            Self::Encoding => f.write_str(
+                "has a part that is not canonical base64url, or a signature that is not of 32 bytes",
+            ),
+            Self::Signature => f.write_str("has a signature that is not its key's"),
+            Self::Claims => f.write_str("has claims that are no JSON object"),
+            Self::MissingClaim(claim) => write!(f, "lacks the claim {claim}"),
+            Self::IrregularClaim(claim) => {
+                write!(f, "has the claim {claim} twice, of another type or out of its bounds")
+            }
+            Self::Issuer => f.write_str("is of another issuer"),
+            Self::Audience => f.write_str("is for another audience"),
         }
     }
 }

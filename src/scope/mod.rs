@@ -6,19 +6,21 @@ mod path;
 mod resource;
 mod rights;
 mod text;
+mod view;
 
 pub use action::{Action, Actions};
 pub use containment::Containment;
 pub use path::{Pattern, SecretPath};
 pub use resource::Resource;
 pub(crate) use resource::Target;
+pub(crate) use rights::permit;
 pub use rights::{NotPermitted, Part, Rights, TooWide};
+pub(crate) use view::View;
 
 use std::fmt;
 use std::str::FromStr;
 
-use self::containment::Budget;
-use self::path::{Shape, same};
+use self::view::Compiled;
 use crate::Invalid;
 
 /// Actions on a target: what a credential permits.
@@ -52,8 +54,7 @@ use crate::Invalid;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     text: Box<str>,
-    actions: Actions,
-    reach: Reach,
+    compiled: Compiled,
 }
 
 /// What a scope's target is.
@@ -66,21 +67,6 @@ pub enum Level {
     Project,
     /// `read@web/prod:/app/**`: secrets in a project's environment.
     Secrets,
-}
-
-/// The compiled target: where in the text its parts are. It owns no memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Reach {
-    Organization,
-    Project(Span),
-    Secrets { project: Span, environment: Span, pattern: u8, shape: Shape },
-}
-
-/// A part of a scope's text before its pattern, which begins no later than at byte 151.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Span {
-    start: u8,
-    end: u8,
 }
 
 /// What stands for every project, or every environment.
@@ -168,114 +154,37 @@ impl Scope {
     /// What it permits.
     #[must_use]
     pub const fn actions(&self) -> Actions {
-        self.actions
+        self.compiled.actions()
     }
 
     /// What kind of target it has.
     #[must_use]
     pub const fn level(&self) -> Level {
-        match self.reach {
-            Reach::Organization => Level::Organization,
-            Reach::Project(_) => Level::Project,
-            Reach::Secrets { .. } => Level::Secrets,
-        }
+        self.compiled.level()
     }
 
     /// The project, or `*` for every project; `None` at the level of the organization.
     #[must_use]
     pub fn project_name(&self) -> Option<&str> {
-        match self.reach {
-            Reach::Organization => None,
-            Reach::Project(project) | Reach::Secrets { project, .. } => Some(self.part(project)),
-        }
+        self.view().project()
     }
 
     /// The environment, or `*` for every environment; `None` but at the level of secrets.
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
-        match self.reach {
-            Reach::Secrets { environment, .. } => Some(self.part(environment)),
-            _ => None,
-        }
+        self.view().environment()
     }
 
     /// The pattern of the folders; `None` but at the level of secrets.
     #[must_use]
     pub fn pattern(&self) -> Option<Pattern<'_>> {
-        match self.reach {
-            Reach::Secrets { pattern, shape, .. } => Some(self.pattern_at(pattern, shape)),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    fn part(&self, span: Span) -> &str {
-        self.text.get(usize::from(span.start)..usize::from(span.end)).unwrap_or_default()
-    }
-
-    /// By bytes, which need no look at where characters begin.
-    #[inline(always)]
-    fn part_covers(&self, span: Span, wanted: &str) -> bool {
-        let own =
-            self.text.as_bytes().get(usize::from(span.start)..usize::from(span.end)).unwrap_or_default();
-        same(own, wanted.as_bytes()) || own == ANY.as_bytes()
+        self.view().pattern()
     }
 
     #[inline(always)]
-    fn pattern_at(&self, start: u8, shape: Shape) -> Pattern<'_> {
-        Pattern::compiled(self.text.get(usize::from(start)..).unwrap_or_default(), shape)
+    pub(crate) const fn view(&self) -> View<'_> {
+        View::new(&self.text, self.compiled)
     }
-
-    /// Which part of the scope, the first in order, does not permit this; the organization was judged before.
-    #[inline(always)]
-    fn failing(&self, action: Action, target: &Target<'_>) -> Option<Part> {
-        let failing = match (self.reach, target) {
-            (Reach::Organization, Target::Organization { .. }) => None,
-            (Reach::Project(own), Target::Project { project, .. }) => {
-                (!self.part_covers(own, project)).then_some(Part::Project)
-            }
-            (
-                Reach::Secrets { project: own, environment: own_environment, pattern, shape },
-                Target::Secrets { project, environment, path, .. },
-            ) => {
-                if !self.part_covers(own, project) {
-                    Some(Part::Project)
-                } else if !self.part_covers(own_environment, environment) {
-                    Some(Part::Environment)
-                } else if !self.pattern_at(pattern, shape).matches(*path) {
-                    Some(Part::Path)
-                } else {
-                    None
-                }
-            }
-            _ => Some(Part::Level),
-        };
-        failing.or_else(|| (!self.actions.contains(action)).then_some(Part::Action))
-    }
-
-    /// Whether its target has all that the other's has, whatever the actions.
-    fn target_contains(&self, narrower: &Self, budget: &mut Budget) -> Containment {
-        let same_level = self.level() == narrower.level();
-        let covers = |own: Option<&str>, part: Option<&str>| match (own, part) {
-            (Some(own), Some(part)) => is_or_any(own, part),
-            (own, part) => own == part,
-        };
-        if !same_level
-            || !covers(self.project_name(), narrower.project_name())
-            || !covers(self.environment(), narrower.environment())
-        {
-            return Containment::NotContained;
-        }
-        match (self.pattern(), narrower.pattern()) {
-            (Some(own), Some(narrower)) => own.contains_within(narrower, budget),
-            _ => Containment::Contained,
-        }
-    }
-}
-
-#[inline]
-fn is_or_any(own: &str, wanted: &str) -> bool {
-    own == wanted || own == ANY
 }
 
 impl fmt::Display for Scope {

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::containment::Budget;
 use super::path::same;
-use super::{Action, Containment, Resource, Scope, Target};
+use super::{Action, Containment, Resource, Scope, Target, View};
 use crate::{Invalid, OrganizationId};
 
 /// The most scopes of one credential.
@@ -64,7 +64,7 @@ impl Rights {
         &self.scopes
     }
 
-    /// The first scope that permits the action on the resource.
+    /// The text of the first scope that permits the action on the resource.
     ///
     /// ```
     /// use keygate::{Action, Part, Resource, Rights, Scope};
@@ -83,35 +83,13 @@ impl Rights {
     /// [`NotPermitted`], which names the scope that came nearest. No scope reaches [`Resource::user`] or
     /// [`Resource::own_credential`].
     #[inline]
-    pub fn permit(&self, action: Action, resource: &Resource<'_>) -> Result<&Scope, NotPermitted<'_>> {
-        let target = resource.target();
-        if target
-            .organization()
-            .is_some_and(|wanted| same(wanted.as_bytes(), self.organization.as_str().as_bytes()))
-            && let Some(scope) = self.scopes.iter().find(|scope| scope.failing(action, target).is_none())
-        {
-            return Ok(scope);
-        }
-        Err(self.nearest(action, target))
+    pub fn permit(&self, action: Action, resource: &Resource<'_>) -> Result<&str, NotPermitted<'_>> {
+        permit(self.organization.as_bytes(), self.views(), action, resource.target())
     }
 
-    /// The scope whose first failing part comes latest; among equals the first.
-    #[cold]
-    fn nearest(&self, action: Action, target: &Target<'_>) -> NotPermitted<'_> {
-        let other_organization = target.organization() != Some(self.organization.as_str());
-        let mut denied = NotPermitted { nearest: None, part: Part::Level };
-        for scope in &self.scopes {
-            let part = match scope.failing(action, target) {
-                Some(Part::Level) => Part::Level,
-                _ if other_organization => Part::Organization,
-                Some(part) => part,
-                None => continue,
-            };
-            if denied.nearest.is_none() || part > denied.part {
-                denied = NotPermitted { nearest: Some(scope), part };
-            }
-        }
-        denied
+    #[inline(always)]
+    fn views(&self) -> impl Iterator<Item = View<'_>> + Clone {
+        self.scopes.iter().map(Scope::view)
     }
 
     /// Whether everything that `narrower` permits, these permit as well.
@@ -152,7 +130,7 @@ impl Rights {
                 if !own.actions().meets(uncovered) {
                     continue;
                 }
-                match own.target_contains(scope, &mut budget) {
+                match own.view().target_contains(scope.view(), &mut budget) {
                     Containment::Contained => uncovered = uncovered.without(own.actions()),
                     Containment::TooComplex => undecided = Some(own.actions()),
                     Containment::NotContained => {}
@@ -170,19 +148,66 @@ impl Rights {
     }
 }
 
+/// The text of the first of these scopes that permits the action on the target, where they end at this organization.
+#[inline(always)]
+pub(crate) fn permit<'a>(
+    organization: &[u8],
+    scopes: impl Iterator<Item = View<'a>> + Clone,
+    action: Action,
+    target: &Target<'_>,
+) -> Result<&'a str, NotPermitted<'a>> {
+    let own = target.organization().is_some_and(|wanted| same(wanted.as_bytes(), organization));
+    if own && let Some(scope) = scopes.clone().find(|scope| scope.failing(action, target).is_none()) {
+        return Ok(scope.as_str());
+    }
+    Err(nearest(own, scopes, action, target))
+}
+
+/// The scope whose first failing part comes latest; among equals the first.
+#[cold]
+fn nearest<'a>(
+    own: bool,
+    scopes: impl Iterator<Item = View<'a>>,
+    action: Action,
+    target: &Target<'_>,
+) -> NotPermitted<'a> {
+    let mut denied = NotPermitted { nearest: None, part: Part::Level };
+    for scope in scopes {
+        let part = match scope.failing(action, target) {
+            Some(Part::Level) => Part::Level,
+            _ if !own => Part::Organization,
+            Some(part) => part,
+            None => continue,
+        };
+        if denied.nearest.is_none() || part > denied.part {
+            denied = NotPermitted { nearest: Some(scope.as_str()), part };
+        }
+    }
+    denied
+}
+
 /// Why no scope permitted an access: the scope that came nearest, and its first part that did not fit.
 ///
 /// For the host's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotPermitted<'a> {
-    nearest: Option<&'a Scope>,
+    nearest: Option<&'a str>,
     part: Part,
 }
 
 impl<'a> NotPermitted<'a> {
-    /// The scope whose first failing part comes latest in the order of [`Part`]; `None` where there is no scope.
+    /// There are no scopes.
+    pub(crate) const NO_SCOPES: Self = Self::never(Part::Level);
+
+    /// For this part, whatever the scopes.
+    #[inline(always)]
+    pub(crate) const fn never(part: Part) -> Self {
+        Self { nearest: None, part }
+    }
+
+    /// The text of the scope whose first failing part comes latest in the order of [`Part`]; `None` where there is no scope.
     #[must_use]
-    pub const fn nearest(self) -> Option<&'a Scope> {
+    pub const fn nearest(self) -> Option<&'a str> {
         self.nearest
     }
 

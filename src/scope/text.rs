@@ -1,7 +1,8 @@
 //! The text of scopes: reading it, and writing the one canonical form.
 
 use super::path::LONGEST as LONGEST_PATTERN;
-use super::{ANY, Action, Actions, Pattern, Reach, Scope, Span};
+use super::view::{Compiled, Reach, Span};
+use super::{ANY, Action, Actions, Pattern, Scope, View};
 use crate::Invalid;
 use crate::owner::check_id;
 
@@ -10,32 +11,45 @@ const ARGUMENT: &str = "scope";
 /// `create,read,update,delete@` + 64 + `/` + 64 + `:` + a pattern of 1,024.
 const LONGEST: usize = 26 + 64 + 1 + 64 + 1 + LONGEST_PATTERN;
 
+/// Reads a scope where it stands, without an allocation.
+///
 /// The length is judged before anything else: nothing works on a text without a bound.
-pub(super) fn parse(scope: &str) -> Result<Scope, Invalid> {
+pub(super) fn view(scope: &str) -> Result<View<'_>, Invalid> {
     let expected = |expected, position| Invalid::new(ARGUMENT, expected).at(position);
     if scope.len() > LONGEST {
         return Err(expected("at most 1180 bytes", LONGEST));
     }
     let (words, target) = split(scope, '@');
     let actions = parse_actions(words)?;
+    let found = |reach| Ok(View::new(scope, Compiled::new(actions, reach)));
     let target = target.ok_or(expected("'@' after the actions", scope.len()))?;
     if target == "/" {
-        return Ok(organization(actions));
+        return found(Reach::Organization);
     }
-    let start = offset(scope, target);
     let (name, rest) = split(target, '/');
-    check_id_or_any(ARGUMENT, name).map_err(|invalid| invalid.within(ARGUMENT, start))?;
+    let project = span(scope, name);
+    check_id_or_any(ARGUMENT, name).map_err(|invalid| invalid.within(ARGUMENT, project.start.into()))?;
     let rest = rest.ok_or(expected("'/' after the project", scope.len()))?;
     if rest.is_empty() {
-        return Ok(project(actions, name));
+        return found(Reach::Project(project));
     }
-    let (environment, pattern) = split(rest, ':');
-    let start = offset(scope, rest);
-    check_id_or_any(ARGUMENT, environment).map_err(|invalid| invalid.within(ARGUMENT, start))?;
+    let (name, pattern) = split(rest, ':');
+    let environment = span(scope, name);
+    check_id_or_any(ARGUMENT, name).map_err(|invalid| invalid.within(ARGUMENT, environment.start.into()))?;
     let pattern = pattern.ok_or(expected("':' after the environment", scope.len()))?;
     let start = offset(scope, pattern);
-    let pattern = Pattern::parse(pattern).map_err(|invalid| invalid.within(ARGUMENT, start))?;
-    Ok(secrets(actions, name, environment, pattern))
+    let shape = Pattern::parse(pattern).map_err(|invalid| invalid.within(ARGUMENT, start.into()))?.shape();
+    found(Reach::Secrets { project, environment, pattern: start, shape })
+}
+
+/// The same, in the one canonical form and with memory of its own.
+pub(super) fn parse(scope: &str) -> Result<Scope, Invalid> {
+    let view = view(scope)?;
+    Ok(match (view.project(), view.environment(), view.pattern()) {
+        (Some(name), Some(environment), Some(pattern)) => secrets(view.actions(), name, environment, pattern),
+        (Some(name), ..) => project(view.actions(), name),
+        (None, ..) => organization(view.actions()),
+    })
 }
 
 fn parse_actions(words: &str) -> Result<Actions, Invalid> {
@@ -44,7 +58,7 @@ fn parse_actions(words: &str) -> Result<Actions, Invalid> {
     }
     let mut actions = Actions::default();
     for word in words.split(',') {
-        let expected = |expected| Invalid::new(ARGUMENT, expected).at(offset(words, word));
+        let expected = |expected| Invalid::new(ARGUMENT, expected).at(offset(words, word).into());
         let action = match Action::named(word) {
             Some(action) => action,
             None if word == ANY => return Err(expected("'*' alone, or the actions by name")),
@@ -63,9 +77,21 @@ fn split(text: &str, separator: char) -> (&str, Option<&str>) {
     text.split_once(separator).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
+/// Where a part stands in the text that it was cut from.
+fn span(whole: &str, part: &str) -> Span {
+    let start = offset(whole, part);
+    Span { start, end: position(usize::from(start).saturating_add(part.len())) }
+}
+
 /// Where a part begins in the text that it was cut from.
-fn offset(whole: &str, part: &str) -> usize {
-    part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
+fn offset(whole: &str, part: &str) -> u8 {
+    position(part.as_ptr().addr().saturating_sub(whole.as_ptr().addr()))
+}
+
+/// At most 156 where a part begins or ends whose length was checked. Were it more, the part would be read as empty, which permits
+/// nothing.
+fn position(at: usize) -> u8 {
+    u8::try_from(at).unwrap_or(u8::MAX)
 }
 
 pub(super) fn check_actions(actions: Actions) -> Result<(), Invalid> {
@@ -125,12 +151,11 @@ impl Writer {
         span
     }
 
-    /// At most 151 where a part begins or ends. Were it more, the part would be read as empty, which permits nothing.
     fn position(&self) -> u8 {
-        u8::try_from(self.text.len()).unwrap_or(u8::MAX)
+        position(self.text.len())
     }
 
     fn finish(self, actions: Actions, reach: Reach) -> Scope {
-        Scope { text: self.text.into(), actions, reach }
+        Scope { text: self.text.into(), compiled: Compiled::new(actions, reach) }
     }
 }

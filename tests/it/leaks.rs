@@ -278,7 +278,7 @@ fn decisions(
     }
     let caller = verified.with_parent(|_| Some(&account)).unwrap();
     canary.debug(&caller);
-    canary.record(caller.record());
+    canary.record(caller.record().unwrap());
     let newer = DigestKeys::new([
         DigestKey::active(9, &[0xa9; 32]).unwrap(),
         DigestKey::new(2, &[0xa2; 32]).unwrap(),

@@ -75,7 +75,7 @@ fn nothing_authenticates_as_an_insecure_caller() {
     let keys = DigestKeys::ephemeral().unwrap();
     let caller = insecure_caller(grant(Kind::ServiceAccount)).build().unwrap();
     let store = MemoryStore::new();
-    let inserted = pollster::block_on(keygate::Store::insert(&store, caller.record())).unwrap();
+    let inserted = pollster::block_on(keygate::Store::insert(&store, caller.record().unwrap())).unwrap();
     assert_eq!(inserted, keygate::Inserted::Yes);
     let text = keys.redraw(caller.credential(), &SeededRandom::new(1)).unwrap().text;
     let gate = Authenticator::new(store, keys);

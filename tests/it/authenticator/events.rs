@@ -39,7 +39,7 @@ impl Observer for Full {
             proven: event.is_proven(),
             owner: event.owner().cloned(),
             access: event.action().zip(event.resource().map(ToString::to_string)),
-            scope: event.scope().map(|scope| scope.as_str().to_owned()),
+            scope: event.scope().map(str::to_owned),
             of: (event.refusal().is_some(), event.caller().is_some()),
         };
         let json = serde_json::to_value(event).unwrap();

@@ -74,11 +74,11 @@ fn a_policy_said_late_narrows_too() {
     }
 }
 
-/// Access tokens are not verified yet, so nobody can ask for them; a policy that has them is cut.
+/// Where no access tokens are configured nobody can ask for them; a policy that has them is cut.
 #[test]
-fn access_tokens_cannot_be_asked_for() {
+fn access_tokens_that_are_not_configured_cannot_be_asked_for() {
     let world = World::peeking();
-    let access_tokens = "accept: expected methods other than access tokens, which are not verified yet";
+    let access_tokens = "accept: expected no access tokens where none are configured";
     for methods in
         [vec![Method::AccessToken], vec![Method::ApiKey, Method::AccessToken], Method::ALL.to_vec()]
     {

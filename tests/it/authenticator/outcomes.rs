@@ -20,7 +20,7 @@ fn every_outcome_of_every_kind() {
             let (text, record) = world.issue(kind);
             let caller = ask(&gate, &text).unwrap();
             assert_eq!((caller.method(), caller.credential()), (kind.into(), record.key()));
-            assert_eq!((caller.owner(), caller.secret_number()), (record.owner(), 1));
+            assert_eq!((caller.owner(), caller.secret_number()), (record.owner(), Some(1)));
             assert_eq!((caller.valid_until(), caller.parent().is_none()), (Some(END), true));
 
             let refused = |builder: Change, expected: &str| {

@@ -292,7 +292,11 @@ impl<'e> Walk<'e> {
                     let until = model.secrets[secret].until.min(END);
                     let until = Some(Timestamp::from_unix(NOW.as_unix() + until));
                     assert_eq!(caller.valid_until(), until, "{path:?}");
-                    assert_eq!(usize::try_from(caller.secret_number()).unwrap(), secret + 1, "{path:?}");
+                    assert_eq!(
+                        usize::try_from(caller.secret_number().unwrap()).unwrap(),
+                        secret + 1,
+                        "{path:?}"
+                    );
                     "ok"
                 }
                 Err(refusal) => refusal.reason().code(),
