@@ -23,7 +23,8 @@ use keygate::{
 };
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    // What is no UTF-8 is in no token either.
+    let mut arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     let done = match arguments.next().as_deref() {
         Some("mint") => mint(arguments),
         Some("verify") => verify_token(arguments),
@@ -89,7 +90,7 @@ fn verify_token(arguments: impl Iterator<Item = String>) -> Done {
     })
 }
 
-/// The claims of a token, as they were signed. There is no store here, so nobody looks at the account that minted it: a service
+/// The claims of a token, on one line. There is no store here, so nobody looks at the account that minted it: a service
 /// would, and would deny what a revoked one has minted.
 fn claims_of(token: &str, tokens: &AccessTokens, now: Timestamp) -> Result<String, Refusal> {
     let value = format!("Bearer {token}");
@@ -97,7 +98,9 @@ fn claims_of(token: &str, tokens: &AccessTokens, now: Timestamp) -> Result<Strin
     let Presented::AccessToken(presented) = presented else { unreachable!("nothing else is accepted") };
     let _caller = verify_access_token(&presented, tokens, Moment::at(now))?.danger_without_parent();
     let claims = presented.expose().split('.').nth(1).unwrap_or_default();
-    Ok(String::from_utf8(URL_SAFE_NO_PAD.decode(claims).unwrap_or_default()).unwrap_or_default())
+    let claims = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).unwrap_or_default()).unwrap_or_default();
+    // Whoever signed them may have written them on many lines; no string in them has a line break.
+    Ok(claims.replace(['\n', '\r'], " "))
 }
 
 /// What stands on the command line: options, each with a value, and what is none.

@@ -208,7 +208,7 @@ impl Service {
             let record = &entry.record;
             let state = match (record.state(self.clock.now()), record.revocation()) {
                 (State::Revoked, Some(revocation)) => format!("revoked: {}", revocation.reason),
-                (state, _) => format!("{state:?}").to_lowercase(),
+                (state, _) => state.to_string(),
             };
             let used = entry.uses.latest().map_or_else(|| "never".to_owned(), time_of_day);
             self.line(

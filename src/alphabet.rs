@@ -99,20 +99,26 @@ static ALPHABETS_OF: [u8; 256] = {
     table
 };
 
+/// Whether it is base64url, without a branch.
+#[inline(always)]
+const fn is_base64url(byte: u8) -> bool {
+    ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | (byte == b'-') | (byte == b'_')
+}
+
+/// Whether all bytes are base64url or dots: for long texts, of which the compiler reads many bytes at a time.
+pub(crate) fn all_base64url_and_dots(text: &[u8]) -> bool {
+    let outside = |byte: u8| u8::from(!(is_base64url(byte) | (byte == b'.')));
+    text.iter().fold(0, |found, byte| found | outside(*byte)) == 0
+}
+
 /// Whether all bytes of these runs of sixteen are base64url, without a branch: the compiler makes a few wide
 /// instructions of it.
 #[inline(always)]
 pub(crate) fn all_base64url<const N: usize>(runs: [&[u8; 16]; N]) -> bool {
-    let inside = |byte: u8| {
-        ((byte | 0x20).wrapping_sub(b'a') < 26)
-            | (byte.wrapping_sub(b'0') < 10)
-            | (byte == b'-')
-            | (byte == b'_')
-    };
     let mut outside = [0; 16];
     for run in runs {
         for (found, byte) in outside.iter_mut().zip(run) {
-            *found |= u8::from(!inside(*byte));
+            *found |= u8::from(!is_base64url(*byte));
         }
     }
     u128::from_ne_bytes(outside) == 0
@@ -127,7 +133,7 @@ pub(crate) fn breaks_lines(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Alphabet, all_base64url};
+    use super::{Alphabet, all_base64url, all_base64url_and_dots};
 
     #[track_caller]
     fn agrees(alphabet: Alphabet, expected: impl Fn(u8) -> bool) {
@@ -156,14 +162,15 @@ mod tests {
     }
 
     #[test]
-    fn the_wide_check_agrees_at_every_place() {
+    fn the_wide_checks_agree_at_every_place() {
         for place in 0..16 {
             for byte in 0..=u8::MAX {
                 let mut bytes = *b"ABYZabyz0189-_-_";
                 bytes[place] = byte;
+                let expected = Alphabet::BASE64URL.contains(byte);
                 assert_eq!(
-                    all_base64url([b"0123456789abcdef", &bytes]),
-                    Alphabet::BASE64URL.contains(byte),
+                    (all_base64url([b"0123456789abcdef", &bytes]), all_base64url_and_dots(&bytes)),
+                    (expected, expected || byte == b'.'),
                     "{byte:#04x} at {place}"
                 );
             }

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use keygate::test_kit::insecure_caller;
-//! use keygate::{Action, Caller, Resource, Rights, ServiceTokenGrant};
+//! use keygate::{Action, Caller, Resource, Rights, ServiceAccountGrant, ServiceTokenGrant};
 //!
 //! /// A host's handler.
 //! fn may_read(caller: &Caller, path: &str) -> bool {
@@ -18,6 +18,11 @@
 //! let caller = insecure_caller(ServiceTokenGrant::new("web", rights)?).build()?;
 //! assert!(may_read(&caller, "/app/db"));
 //! assert!(!may_read(&caller, "/billing"));
+//!
+//! let account = ServiceAccountGrant::new(Rights::new("acme", ["*@web/prod:/app/**".parse()?])?);
+//! let caller = insecure_caller(account).by_access_token(["read@web/prod:/**".parse()?]).build()?;
+//! assert!(may_read(&caller, "/app/db"));
+//! assert!(!may_read(&caller, "/billing"), "cut to what the account holds");
 //! # Ok::<(), keygate::Invalid>(())
 //! ```
 
@@ -25,8 +30,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    Caller, CredentialId, Digest, Grant, Invalid, Parent, RandomError, RandomSource, Record, Rights,
-    ServiceAccountGrant, Timestamp, Validity,
+    Caller, Claims, CredentialId, Digest, Grant, Invalid, Leeway, Parent, RandomError, RandomSource, Record,
+    Rights, Scope, ServiceAccountGrant, Timestamp, Validity,
 };
 
 /// A caller of the kind of this grant, with its rights, that nobody authenticated: for tests of handlers.
@@ -40,6 +45,7 @@ pub fn insecure_caller(grant: impl Into<Grant>) -> InsecureCaller {
         id: "insecureTest".to_owned(),
         valid_until: Timestamp::from_unix(i64::MAX),
         minted_by: None,
+        token_scopes: None,
         api_keys_reach_secrets: false,
     }
 }
@@ -52,6 +58,7 @@ pub struct InsecureCaller {
     id: String,
     valid_until: Timestamp,
     minted_by: Option<Rights>,
+    token_scopes: Option<Vec<Scope>>,
     api_keys_reach_secrets: bool,
 }
 
@@ -71,6 +78,11 @@ impl InsecureCaller {
         Self { minted_by: Some(rights), ..self }
     }
 
+    /// As if by an access token that the account with this grant had minted, with these scopes; service accounts only.
+    pub fn by_access_token(self, scopes: impl IntoIterator<Item = Scope>) -> Self {
+        Self { token_scopes: Some(scopes.into_iter().collect()), ..self }
+    }
+
     /// As an authenticator does that was told so: see
     /// [`Moment::danger_api_keys_reach_secrets`](crate::Moment::danger_api_keys_reach_secrets).
     pub fn danger_api_keys_reach_secrets(self) -> Self {
@@ -81,11 +93,26 @@ impl InsecureCaller {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] where the id is irregular, or something else than a service token is said to be minted.
+    /// [`Invalid`] where the id is irregular, something else than a service token is said to be minted, or something else than a
+    /// service account to have minted an access token.
     pub fn build(self) -> Result<Caller, Invalid> {
         let digest = Digest::from_parts(0, None, &[0; 32])?;
         let created_at = Timestamp::from_unix(0);
         let validity = Validity::until(self.valid_until);
+        if let Some(scopes) = self.token_scopes {
+            let Grant::ServiceAccount(account) = &self.grant else {
+                return Err(Invalid::new("grant", "that of a service account, which mints access tokens"));
+            };
+            let (organization, mint_generation) =
+                (*account.rights().organization(), account.mint_generation());
+            let record =
+                Record::builder(CredentialId::parse(&self.id)?, self.grant, digest, created_at).build()?;
+            let parent = Parent { account: record.key().id, mint_generation };
+            let scopes: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
+            let texts = ("insecureTest", &*scopes.join(" "));
+            let claims = Claims::new(parent, organization, texts, (created_at, validity, Leeway::NONE));
+            return Ok(Caller::by_access_token(Arc::new(claims)).under(Arc::new(record)));
+        }
         let mut child =
             Record::builder(CredentialId::parse(&self.id)?, self.grant, digest.clone(), created_at);
         let Some(rights) = self.minted_by else {

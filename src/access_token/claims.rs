@@ -59,6 +59,28 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Claims that were checked: the id has no space, and the scopes have one between them.
+    pub(crate) fn new(
+        parent: Parent,
+        organization: OrganizationId,
+        (id, scopes): (&str, &str),
+        (issued_at, validity, leeway): (Timestamp, Validity, Leeway),
+    ) -> Self {
+        let mut texts = String::with_capacity(id.len().saturating_add(scopes.len()).saturating_add(1));
+        texts.push_str(id);
+        texts.push(' ');
+        texts.push_str(scopes);
+        Self {
+            account: parent.account,
+            owner: Owner::Organization(organization),
+            generation: parent.mint_generation,
+            issued_at,
+            validity,
+            leeway,
+            texts: texts.into(),
+        }
+    }
+
     /// The id of the account that minted the token: `sub`, and `client_id`.
     #[must_use]
     pub const fn account(&self) -> CredentialId {
@@ -305,19 +327,8 @@ impl Raw<'_> {
                 return Err(Irregular("scope"));
             }
         }
-        let mut texts = String::with_capacity(jti.len().saturating_add(scope.len()).saturating_add(1));
-        texts.push_str(&jti);
-        texts.push(' ');
-        texts.push_str(&scope);
-        Ok(Claims {
-            account,
-            owner: Owner::Organization(organization),
-            generation: self.generation.unwrap_or_default(),
-            issued_at: iat,
-            validity,
-            leeway,
-            texts: texts.into(),
-        })
+        let parent = Parent { account, mint_generation: self.generation.unwrap_or_default() };
+        Ok(Claims::new(parent, organization, (&jti, &scope), (iat, validity, leeway)))
     }
 }
 

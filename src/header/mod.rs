@@ -32,7 +32,7 @@ pub use presented::{Presented, PresentedAccessToken, PresentedCredential};
 
 use std::sync::Arc;
 
-use crate::alphabet::Alphabet;
+use crate::alphabet::{Alphabet, all_base64url_and_dots};
 use crate::credential::{Layout, Methods, Prefix, prefix};
 use crate::{Flaw, Invalid, Kind, Method, Namespace, Reason, Refusal};
 
@@ -324,8 +324,8 @@ impl HeaderPolicy {
         if accepted.contains(method) { Ok(found) } else { Err(Reason::KindNotAccepted(method)) }
     }
 
-    /// The common case, an issued text and nothing unusual around it: whatever this finds, the checks one by one find
-    /// too, because the alphabet of issued text is part of every other. Where it finds nothing, they say why.
+    /// The common case, an issued text or an access token and nothing unusual around it: whatever this finds, the checks one by
+    /// one find too, because their alphabet is part of every other. Where it finds nothing, they say why.
     #[inline(always)]
     fn at_a_glance(&self, accepted: Methods, channel: Channel, value: &[u8]) -> Option<Found> {
         let text = match channel {
@@ -333,10 +333,13 @@ impl HeaderPolicy {
             Channel::Authorization => value.strip_prefix(b"Bearer ")?,
         };
         let bare = match &self.namespace {
-            Some(namespace) => text.strip_prefix(namespace.as_str().as_bytes())?.strip_prefix(b"_")?,
-            None => text,
+            Some(namespace) => behind_label(text, namespace),
+            None => Some(text),
         };
-        let kind = Kind::from_bytes(bare.first_chunk::<2>()?)?;
+        let kind = bare.and_then(|bare| Kind::from_bytes(bare.first_chunk::<2>()?));
+        let (Some(bare), Some(kind)) = (bare, kind) else {
+            return token_at_a_glance(accepted, channel, text, value.len());
+        };
         let layout = Layout::issued(bare)?;
         let is_fine = channel.check(kind.into()).is_ok() && accepted.contains(kind.into());
         let start = value.len().saturating_sub(bare.len());
@@ -435,15 +438,27 @@ fn check_token68(text: &[u8]) -> Result<(), Reason> {
     }
 }
 
+fn behind_label<'a>(text: &'a [u8], namespace: &Namespace) -> Option<&'a [u8]> {
+    text.strip_prefix(namespace.as_str().as_bytes())?.strip_prefix(b"_")
+}
+
+/// Three parts of base64url, none of them empty.
 fn is_access_token(text: &[u8]) -> bool {
-    let mut parts = 0_usize;
-    for part in text.split(|byte| *byte == b'.') {
-        if part.is_empty() || !Alphabet::BASE64URL.holds(part) {
-            return false;
-        }
-        parts = parts.saturating_add(1);
-    }
-    parts == 3
+    let dots = text.iter().fold(0_u16, |dots, byte| dots.saturating_add(u16::from(*byte == b'.')));
+    let has_empty_part =
+        || text.starts_with(b".") || text.ends_with(b".") || text.windows(2).any(|pair| pair == b"..");
+    dots == 2 && all_base64url_and_dots(text) && !has_empty_part()
+}
+
+/// An access token and nothing unusual around it.
+#[inline(never)]
+fn token_at_a_glance(accepted: Methods, channel: Channel, text: &[u8], end: usize) -> Option<Found> {
+    let is_fine = text.starts_with(b"eyJ")
+        && end <= channel.longest()
+        && channel.check(Method::AccessToken).is_ok()
+        && accepted.contains(Method::AccessToken)
+        && is_access_token(text);
+    is_fine.then(|| Found::at(end.saturating_sub(text.len()), end, None))
 }
 
 const fn is_blank(byte: u8) -> bool {

@@ -6,6 +6,8 @@ mod audit_log;
 mod custom_store;
 #[path = "../../examples/key_rollout.rs"]
 mod key_rollout;
+#[path = "../../examples/mint_access_token.rs"]
+mod mint_access_token;
 
 use keygate::{CredentialText, DigestKeys, Kind, SystemRandom};
 use pollster::block_on;
@@ -181,4 +183,35 @@ fn audit_log_holds_no_secret() {
     }
     let other = DigestKeys::ephemeral().unwrap().draw(Kind::ServiceToken, &SystemRandom).unwrap().text;
     assert!(!audit_log::leaks(&[other.expose().to_owned()], &report.texts[0]), "another one's");
+}
+
+/// The time, what happens, the answer's status, the log.
+#[rustfmt::skip]
+const STORY: [(&str, &str, Option<u16>, &str); 18] = [
+    ("09:00:00", "the account proves itself by its access key", Some(200), "service account"),
+    ("09:00:00", "it mints: read, one folder, 15 minutes", Some(200), "read@web/prod:/app/db, until 09:15:00"),
+    ("09:00:00", "the job reads in that folder", Some(200), "permitted by read@web/prod:/app/db"),
+    ("09:00:00", "it writes there", Some(403), "not permitted: update on secrets web/prod:/app/db of acme: the action of the nearest scope, read@web/prod:/app/db, does not fit"),
+    ("09:00:00", "it reads in another folder", Some(403), "not permitted: read on secrets web/prod:/app/mail of acme: the path of the nearest scope, read@web/prod:/app/db, does not fit"),
+    ("09:00:00", "the job mints a token of its own", Some(403), "only a service account mints, by its access key"),
+    ("09:00:00", "the account mints more than it holds", Some(403), "scope 0 is too wide: read@web/prod:/** is not held"),
+    ("09:00:00", "the account mints for two hours", Some(403), "the lifetime is longer than the maximum of 3600 s"),
+    ("09:14:59", "the job reads, a second before its token ends", Some(200), "permitted by read@web/prod:/app/db"),
+    ("09:15:00", "the job reads, a second later", Some(401), "expired"),
+    ("10:00:00", "a thief mints with the leaked key", Some(200), "*@web/prod:/app/**, until 11:00:00"),
+    ("10:00:00", "the thief reads", Some(200), "permitted by *@web/prod:/app/**"),
+    ("10:05:00", "the owner rotates the key, as leaked", None, "one write"),
+    ("10:05:00", "the thief reads", Some(401), "the service account that minted it has another mint generation"),
+    ("10:05:00", "the thief presents the leaked key", Some(401), "the secret was replaced, and the overlap is over"),
+    ("10:05:00", "the thief mints, on a connection proved before", Some(403), "the access key that proved the account was replaced"),
+    ("10:05:00", "the account mints with its new key", Some(200), "read@web/prod:/app/db, until 10:20:00"),
+    ("10:05:00", "the job reads", Some(200), "permitted by read@web/prod:/app/db"),
+];
+
+/// P48, for people.
+#[test]
+fn what_a_thief_minted_dies_with_the_leaked_key() {
+    let story = block_on(mint_access_token::story()).expect("the scene is sound");
+    let found: Vec<_> = story.iter().map(|line| (&*line.time, line.what, line.status, &*line.log)).collect();
+    assert_eq!(found, STORY);
 }
