@@ -9,6 +9,8 @@
 //! with 1. The key file holds base64 of at least 32 bytes: what `openssl rand -base64 32` prints. What is wrong with the command
 //! line itself goes to standard error, and exits with 2.
 
+#![allow(clippy::print_stdout, reason = "a command prints")]
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::process::ExitCode;
@@ -48,7 +50,7 @@ fn mint(arguments: impl Iterator<Item = String>) -> Done {
     let tokens = given.tokens()?.max_lifetime(Lifetime::hours(24))?;
     let now = given.now()?;
     let scopes: Vec<Scope> =
-        given.options["scope"].iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?;
+        given.all("scope").iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?;
     let (caller, account) = account(given.one("organization")?, given.one("account")?, &scopes, now)?;
     let mint = Mint::scopes(scopes).lifetime(Lifetime::seconds(given.one("ttl")?.parse()?));
     let minted = tokens.mint(&caller, &account, &mint, now, &SystemRandom)?;
@@ -135,9 +137,13 @@ impl Given {
         Ok(given)
     }
 
+    fn all(&self, name: &str) -> &[String] {
+        self.options.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
     fn one(&self, name: &str) -> Result<&str, Box<dyn Error>> {
-        match self.options.get(name).map(Vec::as_slice) {
-            Some([value]) => Ok(value),
+        match self.all(name) {
+            [value] => Ok(value),
             _ => Err(format!("expected --{name} once").into()),
         }
     }

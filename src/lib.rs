@@ -9,8 +9,7 @@
 //! | API key | `X-API-KEY: <key>` | `ak.<id>.<secret>` | a user | what the user may do, on every endpoint but secrets |
 //! | service account | `Authorization: Bearer <access key>` | `sa.<id>.<secret>` | a machine of an organization | what its scopes grant in that organization |
 //! | service token | `Authorization: Bearer <token>` | `st.<id>.<secret>[.<client key>]` | itself | create, read, update, delete on the secrets of one project |
-//!
-//! A text of an access token's shape is recognised, and not yet verified; minting comes with a later version.
+//! | access token | `Authorization: Bearer <JWT>` | signed, HS256 | the service account that minted it | less than the account, for minutes |
 //!
 //! # One process, one screen
 //!
@@ -53,18 +52,24 @@
 //!
 //! ```
 //! # use std::{collections::HashMap, sync::Arc};
-//! # use keygate::{ApiKeyGrant, Caller, CredentialKey, DigestKeys, Kind, Moment, Presented, Record, SystemRandom, Timestamp};
-//! use keygate::{header, verify};
+//! # use keygate::{
+//! #     AccessTokens, ApiKeyGrant, Caller, CredentialKey, DigestKeys, Kind, Moment, Presented, Record, Refusal, SigningKeys,
+//! #     SystemRandom, Timestamp,
+//! # };
+//! use keygate::{header, verify, verify_access_token};
 //!
 //! # fn authenticate(
-//! #     headers: &[(&str, &str)], map: &HashMap<CredentialKey, Arc<Record>>, keys: &DigestKeys, now: Timestamp,
-//! # ) -> Result<Caller, Box<dyn std::error::Error>> {
+//! #     headers: &[(&str, &str)], map: &HashMap<CredentialKey, Arc<Record>>, keys: &DigestKeys, tokens: &AccessTokens,
+//! #     now: Timestamp,
+//! # ) -> Result<Caller, Refusal> {
 //! let caller = match header::present(headers)? {
 //!     Presented::Credential(text) => {
 //!         keys.check_guard(&text)?; // before a store of one's own is asked
 //!         verify(&text, map.get(&text.key()), keys, Moment::at(now))?.with_parent(|key| map.get(key))?
 //!     }
-//!     Presented::AccessToken(_) => return Err("no access tokens here".into()),
+//!     Presented::AccessToken(text) => {
+//!         verify_access_token(&text, tokens, Moment::at(now))?.with_parent(|key| map.get(key))?
+//!     }
 //! };
 //! # Ok(caller)
 //! # }
@@ -73,7 +78,8 @@
 //! # let now = Timestamp::from_unix(0);
 //! # let record = Record::builder(drawn.key.id, ApiKeyGrant::new("u-17")?, drawn.digest, now).build()?;
 //! # let map = HashMap::from([(record.key(), Arc::new(record))]);
-//! # assert!(authenticate(&[("x-api-key", drawn.text.expose())], &map, &keys, now).is_ok());
+//! # let tokens = AccessTokens::new(SigningKeys::ephemeral()?, "https://auth.example", "secrets")?;
+//! # assert!(authenticate(&[("x-api-key", drawn.text.expose())], &map, &keys, &tokens, now).is_ok());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -85,6 +91,8 @@
 //!   [`Decision`] with three ends.
 //! * [`Refusal`] is every no: five classes that never merge, a precise reason for the log, one public face.
 //! * [`DigestKeys`] are the server's keys; a [`Record`] is what a store holds, and never the secret.
+//! * [`AccessTokens`]: how access tokens are minted and verified, with [`SigningKeys`] of their own; [`Mint`] is what one is to
+//!   permit, [`Claims`] what a verified one says.
 //! * [`HeaderPolicy`], [`Observer`], [`UseRecorder`], [`Clock`] and [`RandomSource`] are there when they are needed.
 //!
 //! # What it refuses to do
@@ -104,7 +112,7 @@
 //!
 //! Comparisons go without a branch on what is compared, and are measured for leaks; measuring can find leaks, never
 //! prove their absence. Wiping memory is best effort. Whoever reads a digest key and a record can check guesses of a
-//! secret, of which there are 2^168.
+//! secret, of which there are 2^168. Whoever can verify an access token can mint one: there is one symmetric key.
 //!
 //! # Features
 //!

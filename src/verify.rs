@@ -306,15 +306,6 @@ impl NeedsParent {
         Ok(self.caller.clone().under(Arc::clone(parent)))
     }
 
-    /// The same without a copy of the caller to be.
-    #[inline]
-    pub(crate) fn under(self, parent: Option<Arc<Record>>) -> Result<Caller, (Refusal, Self)> {
-        match self.judge(parent.as_ref()).map(Arc::clone) {
-            Ok(parent) => Ok(self.caller.under(parent)),
-            Err(reason) => Err((self.refuse(reason), self)),
-        }
-    }
-
     /// The caller to be.
     pub(crate) const fn caller(&self) -> &Caller {
         &self.caller

@@ -41,7 +41,7 @@ pub(super) const MOST_SCOPES: usize = 64;
 /// let claims = caller.claims().expect("it came by an access token");
 /// assert_eq!(claims.account(), account.record.key().id);
 /// assert_eq!(claims.scopes().collect::<Vec<_>>(), ["read@web/prod:/app/db"]);
-/// assert_eq!(claims.id(), minted.id);
+/// assert_eq!(*claims.id(), *minted.id);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```

@@ -166,7 +166,7 @@ impl<'g> Gate<'g> {
             Peek::Absent => None,
             Peek::Ask => return ControlFlow::Continue((child, presented)),
         };
-        let caller = self.under_its_parent(child, parent);
+        let caller = self.under_its_parent(&child, parent);
         ControlFlow::Break(caller.map(|caller| self.noted(caller, presented.as_ref())))
     }
 
@@ -235,7 +235,7 @@ impl<'g> Gate<'g> {
     async fn ask_for_parent(self, child: NeedsParent) -> Result<Caller, Refusal> {
         let CredentialKey { kind, id } = child.parent();
         let caller = match self.inner.lookup.find(kind, &id).await {
-            Ok(parent) => self.under_its_parent(child, parent)?,
+            Ok(parent) => self.under_its_parent(&child, parent)?,
             Err(error) => return Err(self.refuse_proved(error.into(), child.caller())),
         };
         // Deadlines count at use, and asking for the parent took time.
@@ -245,8 +245,8 @@ impl<'g> Gate<'g> {
         }
     }
 
-    fn under_its_parent(self, child: NeedsParent, parent: Option<Arc<Record>>) -> Result<Caller, Refusal> {
-        child.under(parent).map_err(|(refusal, child)| self.refuse_proved(refusal, child.caller()))
+    fn under_its_parent(self, child: &NeedsParent, parent: Option<Arc<Record>>) -> Result<Caller, Refusal> {
+        child.finish(parent.as_ref()).map_err(|refusal| self.refuse_proved(refusal, child.caller()))
     }
 
     /// The refusal of a credential that was proved.

@@ -53,6 +53,29 @@ fn a_minted_caller_is_cut_to_its_account() {
 }
 
 #[test]
+fn a_caller_by_an_access_token_is_cut_to_its_account() {
+    let account = ServiceAccountGrant::new(rights(&["read@/", "*@web/prod:/app/**"]));
+    let scopes = ["read@web/prod:/**", "read@/"].map(|scope| scope.parse().unwrap());
+    let caller = insecure_caller(account).id("theAccount").by_access_token(scopes).build().unwrap();
+    assert_eq!((caller.method(), caller.credential().id.as_str()), (Method::AccessToken, "theAccount"));
+    assert_eq!(*caller.owner(), Owner::organization("acme").unwrap());
+    let secrets = |path| Resource::secrets("acme", "web", "prod", path).unwrap();
+    let organization = Resource::organization("acme").unwrap();
+    let accesses = [
+        (Action::Read, secrets("/app/db"), true),
+        (Action::Update, secrets("/app/db"), false),
+        (Action::Read, secrets("/db"), false),
+        (Action::Read, organization, true),
+        (Action::Read, Resource::own_credential(), false),
+    ];
+    for (action, resource, granted) in &accesses {
+        assert_eq!(caller.decide(*action, resource).granted().is_ok(), *granted, "{action} {resource}");
+    }
+    let no_account = insecure_caller(ApiKeyGrant::new("u-17").unwrap()).by_access_token([]).build();
+    assert_eq!(no_account.unwrap_err().argument(), "grant");
+}
+
+#[test]
 fn a_caller_whose_time_is_over_is_denied_by_an_authenticator() {
     let clock = ManualClock::at(NOW);
     let gate = Authenticator::builder(MemoryStore::new(), DigestKeys::ephemeral().unwrap())
