@@ -181,42 +181,58 @@ impl Caller {
     pub fn decide<'a>(&'a self, action: Action, resource: &'a Resource<'a>) -> Decision<'a> {
         let access = Permit::new(self, action, resource);
         let never = |part| Decision::Deny(Deny::never(access, part));
-        let own = match (&self.proved, resource.target()) {
-            (Proved::Secret { .. }, Target::OwnCredential) => {
+        let (record, api_keys_reach_secrets) = match &self.proved {
+            Proved::Secret { record, api_keys_reach_secrets, .. } => (record, *api_keys_reach_secrets),
+            Proved::AccessToken(claims) => return self.decide_by_token(claims, access),
+        };
+        let rights = match (record.grant(), resource.target()) {
+            (_, Target::OwnCredential) => {
                 return match action {
                     Action::Read | Action::Delete => Decision::Permit(access),
                     Action::Create | Action::Update => never(Part::Action),
                 };
             }
-            (Proved::AccessToken(_), Target::OwnCredential | Target::User) => return never(Part::Level),
-            (Proved::AccessToken(claims), _) => claims.permit(action, resource),
-            (Proved::Secret { record, api_keys_reach_secrets, .. }, target) => match (record.grant(), target)
-            {
-                (Grant::ApiKey(_), Target::Secrets { .. }) if !api_keys_reach_secrets => {
-                    return never(Part::Level);
-                }
-                (Grant::ApiKey(key), _) => return Decision::AsUser(access.as_user(key.user())),
-                (_, Target::User) => return never(Part::Level),
-                (Grant::ServiceToken(_), Target::Organization { .. } | Target::Project { .. }) => {
-                    return never(Part::Level);
-                }
-                (Grant::ServiceToken(token), _) => token.rights().permit(action, resource),
-                (Grant::ServiceAccount(account), _) => account.rights().permit(action, resource),
-            },
+            (Grant::ApiKey(_), Target::Secrets { .. }) if !api_keys_reach_secrets => {
+                return never(Part::Level);
+            }
+            (Grant::ApiKey(key), _) => return Decision::AsUser(access.as_user(key.user())),
+            (Grant::ServiceAccount(_) | Grant::ServiceToken(_), Target::User) => return never(Part::Level),
+            (Grant::ServiceToken(_), Target::Organization { .. } | Target::Project { .. }) => {
+                return never(Part::Level);
+            }
+            (Grant::ServiceToken(token), Target::Secrets { .. }) => token.rights(),
+            (Grant::ServiceAccount(account), _) => account.rights(),
         };
-        let scope = match own {
-            Ok(scope) => scope,
-            Err(failure) => return Decision::Deny(Deny::by_scopes(access, failure)),
-        };
-        if let Some(parent) = self.parent.as_ref() {
-            // An account always has rights; a parent without any would permit nothing.
-            match parent.grant().rights().map(|rights| rights.permit(action, resource)) {
-                Some(Ok(_)) => {}
-                Some(Err(failure)) => return Decision::Deny(Deny::by_scopes_of_parent(access, failure)),
-                None => return Decision::Deny(Deny::by_scopes_of_parent(access, NotPermitted::NO_SCOPES)),
+        match rights.permit(action, resource) {
+            Ok(scope) => self.decide_by_parent(access.by(scope)),
+            Err(failure) => Decision::Deny(Deny::by_scopes(access, failure)),
+        }
+    }
+
+    #[inline(never)]
+    fn decide_by_token<'a>(&'a self, claims: &'a Claims, access: Permit<'a>) -> Decision<'a> {
+        match access.resource().target() {
+            Target::OwnCredential | Target::User => Decision::Deny(Deny::never(access, Part::Level)),
+            Target::Organization { .. } | Target::Project { .. } | Target::Secrets { .. } => {
+                match claims.permit(access.action(), access.resource()) {
+                    Ok(scope) => self.decide_by_parent(access.by(scope)),
+                    Err(failure) => Decision::Deny(Deny::by_scopes(access, failure)),
+                }
             }
         }
-        Decision::Permit(access.by(scope))
+    }
+
+    /// What its own scopes permit, the account that minted it has to permit, too.
+    #[inline(always)]
+    fn decide_by_parent<'a>(&'a self, permit: Permit<'a>) -> Decision<'a> {
+        let Some(parent) = &self.parent else { return Decision::Permit(permit) };
+        // An account always has rights; a parent without any would permit nothing.
+        let rights = parent.grant().rights();
+        match rights.map(|rights| rights.permit(permit.action(), permit.resource())) {
+            Some(Ok(_)) => Decision::Permit(permit),
+            Some(Err(failure)) => Decision::Deny(Deny::by_scopes_of_parent(permit, failure)),
+            None => Decision::Deny(Deny::by_scopes_of_parent(permit, NotPermitted::NO_SCOPES)),
+        }
     }
 
     /// Whether a scope could reach such a target at all.

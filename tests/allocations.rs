@@ -1,4 +1,5 @@
-//! What keygate allocates: nothing, whatever is sent. A target of its own, because it brings a counting allocator.
+//! What keygate allocates: nothing, whatever is sent, but for what an access token says: two allocations, and none where it is
+//! refused before its signature held. A target of its own, because it brings a counting allocator.
 //!
 //! The counts are of the calling thread; memory is the whole process's, so these tests run one at a time.
 
@@ -17,9 +18,10 @@ use std::task::{Context, Poll, Waker};
 use allocation_counter::measure;
 use keygate::header::{self, HeaderPolicy};
 use keygate::{
-    Action, Authenticator, AuthenticatorBuilder, Counter, CredentialKey, CredentialText, Decision, Inserted,
-    Kind, Lookup, ManualClock, MemoryStore, Parent, Presented, Resource, Store, SystemRandom, UseRecorder,
-    Verified,
+    AccessTokens, Action, Authenticator, AuthenticatorBuilder, Caller, Counter, CredentialKey,
+    CredentialText, Decision, Inserted, Kind, Lifetime, Lookup, ManualClock, MemoryStore, Mint, Moment,
+    Parent, Presented, Reason, Record, Refusal, Resource, Scope, SigningKeys, Store, SystemRandom, Timestamp,
+    TokenFault, UseRecorder, Verified, verify_access_token,
 };
 
 #[path = "it/support/fixtures.rs"]
@@ -233,6 +235,146 @@ fn an_authenticator_refuses_a_hostile_request_without_the_heap() {
     );
 }
 
+/// A token's claims outlive the request: they are kept behind one handle, with one text for all that has no fixed size.
+const FOR_CLAIMS: u64 = 2;
+
+#[track_caller]
+fn allocates_for_claims<T>(what: &str, run: impl FnOnce() -> T) -> T {
+    let mut result = None;
+    let counted = measure(|| result = Some(run()));
+    assert!(counted.count_total <= FOR_CLAIMS, "{what}: {} allocations", counted.count_total);
+    assert!(counted.bytes_total < 4_096, "{what}: {} bytes", counted.bytes_total);
+    result.unwrap()
+}
+
+/// From header lines to a caller and a decision, however many scopes the token has and whoever asks for its account.
+#[test]
+fn an_access_token_allocates_for_its_claims_alone() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let (host, tokens, account) = minting_host();
+    let gate = gate(&host, |builder| builder.access_tokens(tokens.clone()));
+    let resource = Resource::secrets("acme", "web", "prod", "/app/db").unwrap();
+    for (what, token) in [
+        ("one scope", access_token(&tokens, &account, scopes(1, 0), NOW)),
+        ("64 scopes", access_token(&tokens, &account, scopes(64, 0), NOW)),
+        ("as long as it may be", longest_access_token(&tokens, &account)),
+    ] {
+        let lines = [("accept", "*/*".to_owned()), line(&token)];
+        let alone = allocates_for_claims(what, || verified(&lines, &tokens, NOW)).unwrap();
+        assert_eq!(alone.claims().unwrap().scopes().last(), Some("read@web/prod:/app/db"), "{what}");
+
+        let permitted = allocates_for_claims(what, || {
+            let caller = at_once(gate.authenticate(&lines)).unwrap();
+            matches!(gate.decide(&caller, Action::Read, &resource), Decision::Permit(_))
+        });
+        assert!(permitted, "{what}");
+        let denied = allocates_for_claims(what, || {
+            let caller = at_once(gate.authenticate(&lines)).unwrap();
+            matches!(gate.decide(&caller, Action::Delete, &resource), Decision::Deny(_))
+        });
+        assert!(denied, "{what}");
+    }
+}
+
+/// Promise P5, for access tokens: whoever has no key makes nothing happen; a token that was signed and does not hold costs no more
+/// than one that does.
+#[test]
+fn a_refused_access_token_costs_no_more() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let (host, tokens, account) = minting_host();
+    let gate = gate(&host, |builder| builder.access_tokens(tokens.clone()));
+    let token = longest_access_token(&tokens, &account);
+    let (header, rest) = token.split_once('.').unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    let parts = |length: usize| format!("eyJ{}.{}.{}", "a".repeat(61), "a".repeat(length), "a".repeat(43));
+    let unsigned = [
+        ("a wrong signature", format!("{signed}.{other}{}", &signature[1..]), TokenFault::Signature),
+        ("no signature at all", format!("{header}.e30.A"), TokenFault::Encoding),
+        ("a wrong header", format!("eyJhbGciOiJub25lIn0.{rest}"), TokenFault::Header),
+        ("a huge one of our header", format!("{header}.{}.a", "a".repeat(8_100)), TokenFault::TooLong),
+        ("a huge one", parts(8_192 - "Bearer ".len() - 109), TokenFault::TooLong),
+    ];
+    for (what, token, fault) in &unsigned {
+        let lines = [line(token)];
+        assert!(lines[0].1.len() <= 8_192, "{what}");
+        let refusal = allocates_nothing(what, || verified(&lines, &tokens, NOW).unwrap_err());
+        assert_eq!(refusal.reason(), Reason::AccessToken(*fault), "{what}");
+        let refusal = allocates_nothing(what, || at_once(gate.authenticate(&lines)).unwrap_err());
+        assert_eq!(refusal.reason(), Reason::AccessToken(*fault), "{what}");
+    }
+    assert_eq!(line(&unsigned[4].1).1.len(), 8_192);
+
+    for (what, minted_at, reason) in [
+        ("expired", Timestamp::from_unix(NOW.as_unix() - 600), Reason::Expired),
+        ("not yet valid", Timestamp::from_unix(NOW.as_unix() + 600), Reason::NotYetValid),
+    ] {
+        let lines = [line(&access_token(&tokens, &account, scopes(64, 0), minted_at))];
+        let refusal = allocates_for_claims(what, || at_once(gate.authenticate(&lines)).unwrap_err());
+        assert_eq!(refusal.reason(), reason);
+        let refusal = allocates_for_claims(what, || verified(&lines, &tokens, NOW).unwrap_err());
+        assert_eq!(refusal.reason(), reason);
+    }
+    let lines = [line(&token)];
+    let elsewhere = AccessTokens::new(tokens.keys().clone(), "https://auth.example", "another").unwrap();
+    let refusal = allocates_nothing("another audience", || verified(&lines, &elsewhere, NOW).unwrap_err());
+    assert_eq!(refusal.reason(), Reason::AccessToken(TokenFault::Audience));
+}
+
+/// Header lines to a caller without a look at the account.
+fn verified(lines: &[(&str, String)], tokens: &AccessTokens, now: Timestamp) -> Result<Caller, Refusal> {
+    let Ok(Presented::AccessToken(presented)) = header::present(lines) else { panic!("no access token") };
+    verify_access_token(&presented, tokens, Moment::at(now)).map(|child| child.danger_without_parent())
+}
+
+/// A host with an account, which proved itself, and access tokens.
+fn minting_host() -> (Host, AccessTokens, (Caller, Arc<Record>)) {
+    let mut host = Host::new(&SystemRandom);
+    let text = host.issue(Kind::ServiceAccount, &SystemRandom);
+    let presented = fixtures::presented(&HeaderPolicy::new(), &text);
+    let Ok(Verified::Caller(caller)) = host.verify(&presented) else { panic!("{text}") };
+    let record = Arc::clone(caller.record().unwrap());
+    let keys = SigningKeys::generate(&SystemRandom).unwrap();
+    let tokens = AccessTokens::new(keys, "https://auth.example", "https://secrets.example").unwrap();
+    (host, tokens, (caller, record))
+}
+
+/// A token of these scopes, minted at this time for five minutes.
+fn access_token(
+    tokens: &AccessTokens,
+    account: &(Caller, Arc<Record>),
+    scopes: Vec<Scope>,
+    at: Timestamp,
+) -> String {
+    try_access_token(tokens, account, scopes, at).unwrap()
+}
+
+fn try_access_token(
+    tokens: &AccessTokens,
+    (caller, account): &(Caller, Arc<Record>),
+    scopes: Vec<Scope>,
+    at: Timestamp,
+) -> Option<String> {
+    let mint = Mint::scopes(scopes).lifetime(Lifetime::minutes(5));
+    tokens.mint(caller, account, &mint, at, &SystemRandom).ok().map(|minted| minted.text.expose().to_owned())
+}
+
+/// So many scopes, of which the last is the one that is needed, and so many characters more in the others.
+fn scopes(count: usize, filler: usize) -> Vec<Scope> {
+    let others = (1..count).map(|number| {
+        let filler = "x".repeat((filler + count - 1 - number) / (count - 1));
+        format!("read@web/prod:/app/{number:02}{filler}/**")
+    });
+    others.chain(["read@web/prod:/app/db".to_owned()]).map(|scope| scope.parse().unwrap()).collect()
+}
+
+fn longest_access_token(tokens: &AccessTokens, account: &(Caller, Arc<Record>)) -> String {
+    let of = |filler| try_access_token(tokens, account, scopes(64, filler), NOW);
+    let token = (0..4_096).map_while(of).last().unwrap();
+    assert!((4_095..=4_096).contains(&token.len()), "{}", token.len());
+    token
+}
+
 /// A service token that the account minted.
 fn minted(host: &mut Host, account: &str) -> String {
     let text = host.issue(Kind::ServiceToken, &SystemRandom);
@@ -279,6 +421,14 @@ fn hostile() -> Vec<(&'static str, Lines)> {
         ("as many parts as fit", vec![bearer(&[b"st".as_slice(), &b".a".repeat(4_000)].concat())]),
         ("an endless id", vec![bearer(&[b"sa.".as_slice(), &[b'a'; 8_000]].concat())]),
         ("an endless access token", vec![bearer(&[b"eyJ".as_slice(), &[b'a'; 8_000]].concat())]),
+        (
+            "three endless parts",
+            vec![bearer(&[vec![b'a'; 2_700], vec![b'b'; 2_700], vec![b'c'; 2_700]].join(&b'.'))],
+        ),
+        (
+            "an access token that is not one",
+            vec![bearer(&[b"eyJ".as_slice(), &[b'a'; 8_178], b".b."].concat())],
+        ),
         ("white space", vec![("authorization", vec![b' '; 8_192])]),
         ("bytes that are no text", vec![("authorization", vec![0xff; 8_192])]),
         ("an empty value", vec![("x-api-key", vec![])]),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use keygate::{ApiKeyGrant, DigestKeys, Grant, Kind, Record, Rights, ServiceAccountGrant, ServiceTokenGrant};
 use keygate::{Lifetime, SystemRandom, Timestamp, Validity};
 use serde_json::Value;
@@ -39,6 +39,10 @@ fn main() -> Anything<()> {
     }
     for (number, kind) in Kind::ALL.into_iter().enumerate() {
         keep("record_decode", number, &record(kind)?)?;
+    }
+    for (number, claims) in claims().iter().enumerate() {
+        keep("access_token", number, claims.as_bytes())?;
+        keep("access_token", number + 1_000, URL_SAFE_NO_PAD.encode(claims).as_bytes())?;
     }
     for (number, realm) in ["api", "acme secrets", r#"a "quoted" \ one"#, ""].into_iter().enumerate() {
         keep("challenge_roundtrip", number, realm.as_bytes())?;
@@ -84,6 +88,25 @@ fn record(kind: Kind) -> Anything<Vec<u8>> {
         .validity(Validity::until(Lifetime::hours(1).ends_at(now)?))
         .build()?;
     Ok(record.encode()?)
+}
+
+/// Claims of access tokens, most of them right, for the issuer, the audience and the time of that target; and scopes to mint.
+fn claims() -> Vec<String> {
+    const TIMES: &str = r#""iat":1768373298,"nbf":1768373298,"exp":1768374198"#;
+    const PARTIES: &str = r#""iss":"https://auth.example","aud":"https://secrets.example","sub":"tr6AWfxqtcJI","client_id":"tr6AWfxqtcJI""#;
+    const IDS: &str = r#""org":"acme","jti":"AAECAwQFBgcICQoLDA0ODw""#;
+    let of = |scope: &str, more: &str| format!(r#"{{{PARTIES},{IDS},{TIMES},"scope":"{scope}"{more}}}"#);
+    let many: Vec<String> = (0..64).map(|number| format!("read@web/prod:/{number}/**")).collect();
+    vec![
+        of("read@web/prod:/app/**", ""),
+        of("*@/ *@*/ *@*/*:/** read,update@web/", r#","gen":3"#),
+        of("create@web/*:/a?[bc]{d,e}/*", r#","other":[1.5e3,{"a":null}],"\u006fthers":true"#),
+        of(&many.join(" "), ""),
+        of("read@web/prod:/app/**", r#","scope":"*@/""#),
+        format!(r#" {{ "scope":"delete@web/prod:/", {TIMES}, {IDS}, {PARTIES} }} "#),
+        many.join(" "),
+        "read@web/prod:/app/** *@/ *@*/ *@*/*:/**".to_owned(),
+    ]
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -332,14 +332,15 @@ impl HeaderPolicy {
             Channel::ApiKey => value,
             Channel::Authorization => value.strip_prefix(b"Bearer ")?,
         };
+        let token = || token_at_a_glance(accepted, channel, text, value.len());
         let bare = match &self.namespace {
-            Some(namespace) => behind_label(text, namespace),
-            None => Some(text),
+            Some(namespace) => match behind_label(text, namespace) {
+                Some(bare) => bare,
+                None => return token(),
+            },
+            None => text,
         };
-        let kind = bare.and_then(|bare| Kind::from_bytes(bare.first_chunk::<2>()?));
-        let (Some(bare), Some(kind)) = (bare, kind) else {
-            return token_at_a_glance(accepted, channel, text, value.len());
-        };
+        let Some(kind) = Kind::from_bytes(bare.first_chunk::<2>()?) else { return token() };
         let layout = Layout::issued(bare)?;
         let is_fine = channel.check(kind.into()).is_ok() && accepted.contains(kind.into());
         let start = value.len().saturating_sub(bare.len());
@@ -451,6 +452,7 @@ fn is_access_token(text: &[u8]) -> bool {
 }
 
 /// An access token and nothing unusual around it.
+#[cold]
 #[inline(never)]
 fn token_at_a_glance(accepted: Methods, channel: Channel, text: &[u8], end: usize) -> Option<Found> {
     let is_fine = text.starts_with(b"eyJ")

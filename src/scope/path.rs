@@ -173,7 +173,7 @@ impl<'a> Pattern<'a> {
     /// Whether the path is one of the pattern's.
     ///
     /// It costs at most the product of both lengths, without recursion or allocation.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn matches(self, path: SecretPath<'_>) -> bool {
         match self.shape {

@@ -21,8 +21,9 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use keygate::{
-    ApiKeyGrant, Digest, DigestKeys, Kind, Moment, Presented, PresentedCredential, Record, SystemRandom,
-    Timestamp, header, verify,
+    AccessTokens, ApiKeyGrant, Digest, DigestKeys, Kind, Moment, Presented, PresentedCredential, Reason,
+    Record, SigningKey, SigningKeys, SystemRandom, Timestamp, TokenFault, header, verify,
+    verify_access_token,
 };
 
 use crate::random::Random;
@@ -53,15 +54,18 @@ pub(crate) fn questions() -> Result<Vec<Question>, Any> {
     let control = |name, sample| question(name, true, sample);
     Ok(vec![
         fair("digest, compared: equal / first byte differs", digests(mac::equal, first_or_none)),
-        fair("digest, compared: first / last byte differs", digests(mac::equal, first_or_last)),
+        // An access token's tag is compared by the same function.
+        fair("digest or tag, compared: first / last byte differs", digests(mac::equal, first_or_last)),
         fair("digest, verified: first / last byte differs", verified(false)?),
         fair("guard, compared: equal / first byte differs", guards(first_or_none)),
         fair("guard, compared: first / last byte differs", guards(first_or_last)),
         fair("guard, checked: first / last character differs", checked(false)?),
+        fair("access token, verified: tag wrong in byte 0 / byte 31", verified_tokens(false)?),
         control("control, compared: equal / first byte differs", digests(planted_equal, first_or_none)),
         control("control, compared: first / last byte differs", digests(planted_equal, first_or_last)),
         control("control, verified: first / last byte differs", verified(true)?),
         control("control, checked: first / last character differs", checked(true)?),
+        control("control, access token: tag wrong in byte 0 / byte 31", verified_tokens(true)?),
     ])
 }
 
@@ -203,6 +207,51 @@ impl LeakyGuard {
         let _written = URL_SAFE_NO_PAD.encode_slice(&tag[..3], &mut guard);
         early_exit(&guard, &text[GUARD_TAG..CHECKSUM])
     }
+}
+
+/// A whole verification of an access token whose tag differs from its own. Both classes have tags in canonical base64url.
+fn verified_tokens(planted: bool) -> Result<Sample, Any> {
+    const KEY: [u8; 32] = [7; 32];
+    let tokens = AccessTokens::new(SigningKeys::new([SigningKey::new("k1", &KEY)?])?, "issuer", "audience")?;
+    let (key, now) = (mac::MacKey::new(&KEY), 1_795_518_000);
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"k1","typ":"at+jwt"}"#);
+    Ok(Box::new(move |class, random| {
+        let id = URL_SAFE_NO_PAD.encode(random.bytes());
+        let claims = format!(
+            r#"{{"iss":"issuer","aud":"audience","sub":"tr6AWfxqtcJI","client_id":"tr6AWfxqtcJI","org":"acme","jti":"{id}","iat":{now},"nbf":{now},"exp":{},"scope":"read@web/prod:/app/**"}}"#,
+            now + 900
+        );
+        let mut value = format!("Bearer {header}.{}", URL_SAFE_NO_PAD.encode(claims)).into_bytes();
+        let tag = key.mac(&value[BEARER..]);
+        let (position, difference) = first_or_last(class, random.nonzero(), tag.len());
+        let mut encoded = [0; 43];
+        URL_SAFE_NO_PAD.encode_slice(altered(&tag, position, difference), &mut encoded)?;
+        value.push(b'.');
+        value.extend_from_slice(&encoded);
+        let Presented::AccessToken(presented) = header::present([("authorization", &*value)])? else {
+            return Err("an access token was taken for a credential".into());
+        };
+        let (took, reason) = if planted {
+            time(random, || leaky_token(&key, &value[BEARER..]).then_some(()).ok_or(WRONG_TAG))
+        } else {
+            let moment = Moment::at(Timestamp::from_unix(now));
+            time(random, || {
+                verify_access_token(&presented, &tokens, moment).map(drop).map_err(|refusal| refusal.reason())
+            })
+        };
+        if reason == Err(WRONG_TAG) { Ok(took) } else { Err("a wrong tag was not refused as one".into()) }
+    }))
+}
+
+const BEARER: usize = "Bearer ".len();
+const WRONG_TAG: Reason = Reason::AccessToken(TokenFault::Signature);
+
+/// What of `verify_access_token` is about the tag, with the planted leak.
+fn leaky_token(key: &mac::MacKey, token: &[u8]) -> bool {
+    let (signed, encoded) = token.split_at(token.len() - 43);
+    let mut tag = [0; 32];
+    let _written = URL_SAFE_NO_PAD.decode_slice_unchecked(encoded, &mut tag);
+    early_exit(&key.mac(&signed[..signed.len() - 1]), &tag)
 }
 
 fn present(text: &[u8]) -> Result<PresentedCredential<&[u8]>, Any> {
