@@ -6,7 +6,7 @@ use crate::credential::Methods;
 use crate::scope::Target;
 use crate::{
     Action, Claims, CredentialKey, Decision, Deny, Grant, Kind, Method, NotPermitted, OrganizationId, Owner,
-    Parent, ParentFault, Part, Permit, Reason, Record, Resource, Timestamp,
+    Parent, ParentFault, Part, Permit, Reason, Record, Refusal, Resource, Timestamp,
 };
 
 /// The authenticated result: who is calling, by which credential, with which rights.
@@ -248,6 +248,12 @@ impl Caller {
             Target::User | Target::OwnCredential => false,
         };
         of_level && target.organization() == self.organization().map(OrganizationId::as_str)
+    }
+
+    /// A refusal of this caller.
+    #[cold]
+    pub(crate) fn refuse(&self, reason: Reason) -> Refusal {
+        Refusal::new(reason).about(self.credential()).by(self.method())
     }
 
     /// What ended the caller, if its time is over.

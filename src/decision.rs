@@ -135,7 +135,7 @@ impl<'a> Permit<'a> {
 
     #[cold]
     fn forbid(&self, reason: Reason, why: String) -> Refusal {
-        Refusal::new(reason).about(self.caller.credential()).forbidding(self.needed(), why)
+        self.caller.refuse(reason).forbidding(self.needed(), why)
     }
 }
 
@@ -290,7 +290,7 @@ impl From<Deny<'_>> for Refusal {
         match denial.why {
             Why::Scope { .. } => denial.access.forbid(Reason::NotPermitted, denial.to_string()),
             Why::Lapsed { reason, accepted } => {
-                Self::new(reason).accepting(accepted).about(denial.access.caller.credential()).of_proved()
+                denial.access.caller.refuse(reason).accepting(accepted).of_proved()
             }
         }
     }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::{
-    Action, Caller, CredentialKey, Decision, Method, Owner, Permit, Reason, Refusal, RefusalClass, Resource,
+    Action, Caller, Claims, CredentialKey, Decision, Method, Owner, Permit, Reason, Refusal, RefusalClass,
+    Resource,
 };
 
 /// Hears of every refused authentication and of every decision, while the answer waits: be quick, and never block.
@@ -41,7 +42,7 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 /// A refused authentication, or a decision on one access of an authenticated caller.
 ///
 /// `Display` is one line for a log. It serializes as `event` (`authentication` or `decision`), `outcome`, `reason` (a
-/// [code](Reason::code)), `fault`, `explanation`, `method`, `credential`, `proven`, `owner`, `action`, `resource` and
+/// [code](Reason::code)), `fault`, `explanation`, `method`, `credential`, `token_id`, `proven`, `owner`, `action`, `resource` and
 /// `scope`; what an event does not have is null.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a>(Heard<'a>);
@@ -124,12 +125,7 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn method(&self) -> Option<Method> {
         match self.0 {
-            Heard::Refused { refusal, .. } => {
-                refusal.credential().map(|key| key.kind.into()).or(match refusal.reason() {
-                    Reason::KindNotAccepted(method) | Reason::WrongChannel(method) => Some(method),
-                    _ => None,
-                })
-            }
+            Heard::Refused { refusal, .. } => refusal.method(),
             Heard::Decided(_) => self.caller().map(Caller::method),
         }
     }
@@ -176,6 +172,12 @@ impl<'a> Event<'a> {
         self.access().map(Permit::caller)
     }
 
+    /// The id of the access token by which the caller of a decision came.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&'a str> {
+        self.caller().and_then(Caller::claims).map(Claims::id)
+    }
+
     /// The action of a decision.
     #[must_use]
     pub fn action(&self) -> Option<Action> {
@@ -217,18 +219,16 @@ impl fmt::Display for Event<'_> {
             (None, Some(access)) => write!(f, ": {access}")?,
             (None, None) => {}
         }
-        match self.credential() {
-            Some(key) if self.is_proven() => write!(f, " ({key})"),
-            Some(key) => write!(f, " ({key}, not proven)"),
-            None => Ok(()),
-        }
+        let Some(key) = self.credential() else { return Ok(()) };
+        let what = if self.method() == Some(Method::AccessToken) { "access token of " } else { "" };
+        write!(f, " ({what}{key}{})", if self.is_proven() { "" } else { ", not proven" })
     }
 }
 
 impl Serialize for Event<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = |value: &dyn fmt::Display| value.to_string();
-        let mut event = serializer.serialize_struct("Event", 12)?;
+        let mut event = serializer.serialize_struct("Event", 13)?;
         let name = if self.refusal().is_some() { "authentication" } else { "decision" };
         event.serialize_field("event", name)?;
         event.serialize_field("outcome", self.outcome().code())?;
@@ -237,6 +237,7 @@ impl Serialize for Event<'_> {
         event.serialize_field("explanation", &self.explanation())?;
         event.serialize_field("method", &self.method().map(|method| text(&method)))?;
         event.serialize_field("credential", &self.credential().map(|key| text(&key)))?;
+        event.serialize_field("token_id", &self.token_id())?;
         event.serialize_field("proven", &self.is_proven())?;
         event.serialize_field("owner", &self.owner().map(|owner| text(owner)))?;
         event.serialize_field("action", &self.action().map(|action| text(&action)))?;

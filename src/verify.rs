@@ -302,18 +302,13 @@ impl NeedsParent {
     /// returned another record, or the account is limited to networks and the client's address is unknown. A parent
     /// that could not be looked up is the host's [`Refusal::store_unavailable`], never `None`.
     pub fn finish(&self, parent: Option<&Arc<Record>>) -> Result<Caller, Refusal> {
-        let parent = self.judge(parent).map_err(|reason| self.refuse(reason))?;
+        let parent = self.judge(parent).map_err(|reason| self.caller.refuse(reason))?;
         Ok(self.caller.clone().under(Arc::clone(parent)))
     }
 
     /// The caller to be.
     pub(crate) const fn caller(&self) -> &Caller {
         &self.caller
-    }
-
-    #[cold]
-    fn refuse(&self, reason: Reason) -> Refusal {
-        Refusal::new(reason).about(self.caller.credential())
     }
 
     fn judge<'r>(&self, parent: Option<&'r Arc<Record>>) -> Result<&'r Arc<Record>, Reason> {

@@ -240,7 +240,7 @@ impl<'g> Gate<'g> {
         };
         // Deadlines count at use, and asking for the parent took time.
         match caller.ended(self.inner.now()) {
-            Some(reason) => Err(self.refuse_proved(Refusal::new(reason), &caller)),
+            Some(reason) => Err(self.refuse_proved(caller.refuse(reason), &caller)),
             None => Ok(caller),
         }
     }
@@ -252,7 +252,8 @@ impl<'g> Gate<'g> {
     /// The refusal of a credential that was proved.
     #[cold]
     fn refuse_proved(self, refusal: Refusal, caller: &Caller) -> Refusal {
-        let refusal = refusal.accepting(self.accepted).about(caller.credential()).of_proved();
+        let refusal =
+            refusal.accepting(self.accepted).about(caller.credential()).by(caller.method()).of_proved();
         self.tell(refusal, Some(caller.owner()))
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::credential::{Layout, Methods, Shape};
-use crate::{CredentialId, CredentialKey, Kind, Reason, Refusal};
+use crate::{CredentialId, CredentialKey, Kind, Method, Reason, Refusal};
 
 /// What a request presented: well-formed, and still untrusted.
 ///
@@ -122,7 +122,7 @@ impl<V: AsRef<[u8]>> PresentedAccessToken<V> {
     /// A refusal of this token.
     #[cold]
     pub(crate) fn refuse(&self, reason: Reason) -> Refusal {
-        Refusal::new(reason).accepting(self.accepted)
+        Refusal::new(reason).accepting(self.accepted).by(Method::AccessToken)
     }
 }
 

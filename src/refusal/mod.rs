@@ -43,6 +43,8 @@ pub struct Refusal {
     proved: bool,
     accepted: Methods,
     credential: Option<CredentialKey>,
+    /// Where neither the credential nor the reason tells it.
+    method: Option<Method>,
     detail: Detail,
 }
 
@@ -89,6 +91,7 @@ impl Refusal {
             proved: false,
             accepted: Methods::ALL,
             credential: None,
+            method: None,
             detail: Detail::None,
         }
     }
@@ -102,6 +105,13 @@ impl Refusal {
     pub(crate) const fn about(self, credential: CredentialKey) -> Self {
         let mut refusal = self;
         refusal.credential = Some(credential);
+        refusal
+    }
+
+    /// By what the request authenticates, where it is not the credential itself.
+    pub(crate) const fn by(self, method: Method) -> Self {
+        let mut refusal = self;
+        refusal.method = Some(method);
         refusal
     }
 
@@ -191,10 +201,20 @@ impl Refusal {
     }
 
     /// Kind and id of the credential in question, where the text was well-formed: public, but **not proved**
-    /// unless [`proven`](Self::proven) says so.
+    /// unless [`proven`](Self::proven) says so. Of an access token, those of the account that minted it.
     #[must_use]
     pub const fn credential(&self) -> Option<CredentialKey> {
         self.credential
+    }
+
+    /// By what the request authenticates, as far as it got: for the log.
+    #[must_use]
+    pub fn method(&self) -> Option<Method> {
+        let named = match self.reason {
+            Reason::KindNotAccepted(method) | Reason::WrongChannel(method) => Some(method),
+            _ => None,
+        };
+        self.method.or_else(|| self.credential.map(|key| key.kind.into())).or(named)
     }
 
     /// Whether the secret was proved before something else was found wrong. A secret that was replaced already proves nothing.

@@ -92,7 +92,8 @@ impl Rights {
         self.scopes.iter().map(Scope::view)
     }
 
-    /// Whether everything that `narrower` permits, these permit as well.
+    /// Whether everything that `narrower` permits, these permit as well: the one relation of all that is granted. Minting asks it of
+    /// an account; a host that lets its users create credentials asks it of what the creator holds.
     ///
     /// For each of its scopes and each action of that scope, one scope of these must cover it: have the action, be at
     /// the same level, cover project and environment, and [contain](super::Pattern::contains) the pattern. Rights without scopes

@@ -86,7 +86,7 @@ fn key_rollout_shows_why_no_step_is_skipped() {
 }
 
 /// What an event serializes as, in this order.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "event",
     "outcome",
     "reason",
@@ -94,6 +94,7 @@ const FIELDS: [&str; 12] = [
     "explanation",
     "method",
     "credential",
+    "token_id",
     "proven",
     "owner",
     "action",
@@ -104,18 +105,18 @@ const FIELDS: [&str; 12] = [
 /// The event of each request, its values in the order of the fields, without the drawn ids; the answer's status.
 #[rustfmt::skip]
 const AUDITED: [(&str, u16); 12] = [
-    (r#"["decision","permitted",null,false,null,"service token","st.*",true,"project web of acme","read","secrets web/prod:/app/db of acme","read@web/prod:/app/**"]"#, 200),
-    (r#"["decision","forbidden","not_permitted",false,"read on secrets web/prod:/billing of acme: the path of the nearest scope, read@web/prod:/app/**, does not fit","service token","st.*",true,"project web of acme","read","secrets web/prod:/billing of acme","read@web/prod:/app/**"]"#, 403),
-    (r#"["decision","as_user",null,false,null,"API key","ak.*",true,"user u-17","read","project web of acme",null]"#, 200),
-    (r#"["decision","as_user",null,false,null,"API key","ak.*",true,"user u-18","read","project web of acme",null]"#, 403),
-    (r#"["decision","forbidden","not_permitted",false,"read on secrets web/prod:/app/db of acme: no scope reaches it","API key","ak.*",true,"user u-17","read","secrets web/prod:/app/db of acme",null]"#, 403),
-    (r#"["authentication","no_credential","missing",false,"neither Authorization nor X-API-KEY",null,null,false,null,null,null,null]"#, 401),
-    (r#"["authentication","bad_request","malformed",false,"malformed: truncated: 40 of 55 characters",null,null,false,null,null,null,null]"#, 400),
-    (r#"["authentication","denied","wrong_secret",false,"wrong secret","service token","st.*",false,"project web of acme",null,null,null]"#, 401),
-    (r#"["authentication","denied","unknown_credential",false,"no such credential","service token","st.*",false,null,null,null,null]"#, 401),
-    (r#"["authentication","denied","revoked",false,"revoked","service token","st.*",true,"project web of acme",null,null,null]"#, 401),
-    (r#"["authentication","undecided","client_address_unknown",false,"the credential is limited to networks, and the client's address was not told","service token","st.*",true,"project web of acme",null,null,null]"#, 503),
-    (r#"["authentication","undecided","unknown_digest_key",true,"the record's digest names digest key 7, which is not in the ring","service token","st.*",false,"project web of acme",null,null,null]"#, 503),
+    (r#"["decision","permitted",null,false,null,"service token","st.*",null,true,"project web of acme","read","secrets web/prod:/app/db of acme","read@web/prod:/app/**"]"#, 200),
+    (r#"["decision","forbidden","not_permitted",false,"read on secrets web/prod:/billing of acme: the path of the nearest scope, read@web/prod:/app/**, does not fit","service token","st.*",null,true,"project web of acme","read","secrets web/prod:/billing of acme","read@web/prod:/app/**"]"#, 403),
+    (r#"["decision","as_user",null,false,null,"API key","ak.*",null,true,"user u-17","read","project web of acme",null]"#, 200),
+    (r#"["decision","as_user",null,false,null,"API key","ak.*",null,true,"user u-18","read","project web of acme",null]"#, 403),
+    (r#"["decision","forbidden","not_permitted",false,"read on secrets web/prod:/app/db of acme: no scope reaches it","API key","ak.*",null,true,"user u-17","read","secrets web/prod:/app/db of acme",null]"#, 403),
+    (r#"["authentication","no_credential","missing",false,"neither Authorization nor X-API-KEY",null,null,null,false,null,null,null,null]"#, 401),
+    (r#"["authentication","bad_request","malformed",false,"malformed: truncated: 40 of 55 characters",null,null,null,false,null,null,null,null]"#, 400),
+    (r#"["authentication","denied","wrong_secret",false,"wrong secret","service token","st.*",null,false,"project web of acme",null,null,null]"#, 401),
+    (r#"["authentication","denied","unknown_credential",false,"no such credential","service token","st.*",null,false,null,null,null,null]"#, 401),
+    (r#"["authentication","denied","revoked",false,"revoked","service token","st.*",null,true,"project web of acme",null,null,null]"#, 401),
+    (r#"["authentication","undecided","client_address_unknown",false,"the credential is limited to networks, and the client's address was not told","service token","st.*",null,true,"project web of acme",null,null,null]"#, 503),
+    (r#"["authentication","undecided","unknown_digest_key",true,"the record's digest names digest key 7, which is not in the ring","service token","st.*",null,false,"project web of acme",null,null,null]"#, 503),
 ];
 
 /// The two lines that a request leaves in the log.

@@ -387,6 +387,9 @@ fn what_must_not_be_implemented() {
     implement_none!(Secret, DigestKey, Drawn => Clone, Display, PartialEq, Eq, Hash, PartialOrd, Serialize, Default, AsRef<str>, AsRef<[u8]>);
     implement_none!(DigestKeys, Digest, StoredSecret, Retiring, Upgrade => Copy, Display, PartialEq, Hash, Serialize, Default, AsRef<[u8]>);
     implement_none!(PresentedCredential<String>, PresentedAccessToken<String> => Clone, Display, PartialEq, Hash, Serialize, AsRef<str>, AsRef<[u8]>);
+    implement_none!(keygate::SigningKey, keygate::MintedToken => Clone, Display, PartialEq, Eq, Hash, Serialize, Default, AsRef<str>, AsRef<[u8]>);
+    implement_none!(keygate::SigningKeys, keygate::AccessTokens => Copy, Display, PartialEq, Hash, Serialize, Default, AsRef<[u8]>, Deserialize<'static>, std::str::FromStr);
+    implement_none!(keygate::Claims => Copy, PartialEq, Serialize, Default, Deserialize<'static>);
     implement_none!(CredentialText<'static> => Display, PartialEq, Hash, Serialize, AsRef<str>);
     // A record serializes as its view only, and is encoded only by what checks its size.
     implement_none!(Record, Grant, Caller, Refusal => Copy, PartialEq, Serialize, Default, Deserialize<'static>);
@@ -410,6 +413,8 @@ fn everything_is_send_and_sync() {
         HeaderPolicy,
         CredentialText<'static>,
     )>();
+    pins::<(keygate::SigningKey, keygate::SigningKeys, keygate::SigningKeyError, keygate::AccessTokens)>();
+    pins::<(keygate::Claims, keygate::Mint, keygate::MintedToken)>();
     pins::<(Moment, Verified, NeedsParent, Caller, Permit<'static>, Upgrade)>();
     pins::<(Resource<'static>, keygate::Rights, keygate::Scope, keygate::Network, keygate::Validity)>();
     owned::<(Refusal, Caller, Record, DigestKeys, Verified, NeedsParent, HeaderPolicy)>();
@@ -441,6 +446,16 @@ fn a_dropped_secret_is_not_on_the_heap() {
         let mut guard_key = STANDARD.decode(&guard_only.expose()[8..]).unwrap();
         needles.push(("a guard key", mask(&guard_key[2..30])));
         guard_key.zeroize();
+        let (presented, builder) = issue(&keys, Kind::ServiceAccount, &source);
+        let account = built(builder);
+        let signing = keygate::SigningKeys::generate(&source).unwrap();
+        let tokens = keygate::AccessTokens::new(signing, "https://auth.example", "secrets").unwrap();
+        let mint = keygate::Mint::scopes(["read@web/prod:/**".parse().unwrap()]);
+        let minter = crate::decision::caller(&presented, &account, &keys);
+        let minted = tokens.mint(&minter, &account, &mint, NOW, &source).unwrap();
+        let (_, signature) = minted.text.expose().rsplit_once('.').unwrap();
+        needles.push(("the signature of an access token", mask(&signature.as_bytes()[..28])));
+        drop(minted);
         drop((keys, named, again, guard_only, drawn));
     }
     let control = "a control that stays on the heap".to_owned();
@@ -606,4 +621,127 @@ fn no_driver_prints_a_secret() {
     }
     canary.printed.extend(heard.0.lock().unwrap().drain(..));
     canary.is_in_none(50);
+}
+
+/// Access tokens: what signs them, mints them, reads them and refuses them prints neither the token nor its key.
+#[test]
+fn nothing_prints_an_access_token() {
+    use keygate::{
+        AccessTokens, Authenticator, Event, Expiry, Issuer, Lifetime, MemoryStore, Mint, MintError,
+        NewServiceAccount, Observer, SigningKey, SigningKeys, verify_access_token,
+    };
+    use pollster::block_on;
+
+    #[derive(Clone, Default)]
+    struct Heard(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+    impl Observer for Heard {
+        fn observe(&self, event: &Event<'_>) {
+            let json = serde_json::to_string(event).unwrap();
+            self.0.lock().unwrap().push(format!("{event} {event:?} {event:#?} {json}"));
+        }
+    }
+
+    let source = SeededSource::new(seed() ^ 0x70c);
+    let mut canary = Canary::default();
+    let mut key_bytes = [[0_u8; 40]; 2];
+    for bytes in &mut key_bytes {
+        source.fill(bytes).unwrap();
+        canary.secret("a signing key", bytes);
+    }
+    let [one, other] = key_bytes;
+    let [first, second] = [SigningKey::new("k1", &one).unwrap(), SigningKey::new("k2", &other).unwrap()];
+    canary.debug(&first);
+    let [one_text, other_text] = key_bytes.map(|bytes| STANDARD.encode(bytes));
+    for wrong in [
+        one_text.clone(),
+        format!("k1:{one_text}!"),
+        format!("{one_text}:{other_text}"),
+        format!("k1:{}", &one_text[..12]),
+        format!("k1:active:{one_text}"),
+        format!("k1:{one_text},k1:{other_text}"),
+        format!("k1:{one_text},k2:{one_text}"),
+        format!("k1:{one_text}{other_text}"),
+    ] {
+        canary.error(&SigningKeys::parse(&wrong).unwrap_err());
+    }
+    canary.error(&SigningKey::new("k 1", &one).unwrap_err());
+    canary.error(&SigningKey::new("k1", &one[..31]).unwrap_err());
+    let keys = SigningKeys::new([first, second]).unwrap();
+    canary.debug(&keys);
+    let tokens = AccessTokens::new(keys, "https://auth.example", "https://secrets.example").unwrap();
+    canary.debug(&tokens);
+    let shared = DigestKeys::new([DigestKey::active(1, &one).unwrap()]).unwrap();
+    canary.error(&tokens.keys().check_apart_from(&shared).unwrap_err());
+    let both = Issuer::builder(MemoryStore::new(), shared).access_tokens(tokens.clone());
+    canary.error(&both.build().err().unwrap());
+
+    let (store, heard) = (MemoryStore::new(), Heard::default());
+    let digest_keys = ring(1, &[]);
+    let builder = Issuer::builder(store.clone(), digest_keys.clone()).access_tokens(tokens.clone());
+    canary.debug(&builder);
+    let issuer = builder.build().unwrap();
+    canary.debug(&issuer);
+    let builder =
+        Authenticator::builder(store, digest_keys).access_tokens(tokens.clone()).observer(heard.clone());
+    canary.debug(&builder);
+    let gate = builder.build().unwrap();
+    canary.debug(&gate);
+    let new = NewServiceAccount::new("acme", Expiry::Never).scope("*@web/prod:/**".parse().unwrap());
+    let account = block_on(issuer.service_accounts().issue(new)).unwrap();
+    let caller = block_on(gate.authenticate([line(account.text.expose())])).unwrap();
+    let mint = |scope: &str| Mint::scopes([scope.parse().unwrap()]).lifetime(Lifetime::minutes(1));
+    canary.debug(&mint("read@web/prod:/app"));
+    for scope in ["read@web/prod:/app", "*@web/prod:/**"] {
+        let minted = block_on(issuer.mint(&caller, mint(scope))).unwrap();
+        canary.debug(&minted);
+        let text = minted.text.expose();
+        let [_, payload, signature] = text.split('.').collect::<Vec<_>>().try_into().unwrap();
+        canary.secret("an access token", text.as_bytes());
+        canary.secret("claims as they are sent", payload.as_bytes());
+        canary.secret("a signature as it is sent", signature.as_bytes());
+        canary.secret("a signature", &URL_SAFE_NO_PAD.decode(signature).unwrap());
+        let Ok(Presented::AccessToken(presented)) = header::present([line(text)]) else { panic!("a token") };
+        canary.debug(&presented);
+        let now = account.record.created_at();
+        let proved = verify_access_token(&presented, &tokens, Moment::at(now)).unwrap();
+        canary.debug(&proved);
+        canary.refusal(&proved.finish(None).unwrap_err());
+        canary.refusal(
+            &verify_access_token(&presented, &tokens, Moment::at(now_and(i64::MAX / 2))).unwrap_err(),
+        );
+        let by_token = block_on(gate.authenticate([line(text)])).unwrap();
+        canary.debug(&by_token);
+        canary.debug(by_token.claims().unwrap());
+        for path in ["/app", "/billing"] {
+            let resource = Resource::secrets("acme", "web", "prod", path).unwrap();
+            match gate.decide(&by_token, Action::Read, &resource) {
+                Decision::Permit(permit) => canary.display(&permit),
+                Decision::Deny(denial) => {
+                    canary.display(&denial);
+                    canary.refusal(&denial.into());
+                }
+                Decision::AsUser(pending) => canary.debug(&pending),
+            }
+        }
+        // Damaged at every place, and what is left of it is not told.
+        for at in 0..text.len() {
+            let damaged = format!("{}{}", &text[..at], &text[at + 1..]);
+            canary.refusal(&block_on(gate.authenticate([line(&damaged)])).unwrap_err());
+        }
+        canary.refusal(
+            &block_on(gate.authenticate([line(&format!("{text}{}", "A".repeat(4_096)))])).unwrap_err(),
+        );
+        for error in [
+            block_on(issuer.mint(&by_token, mint(scope))).unwrap_err(),
+            block_on(issuer.mint(&caller, mint("*@*/*:/**"))).unwrap_err(),
+            block_on(issuer.revoke_own(&by_token, "mine")).unwrap_err(),
+            MintError::SecretReplaced.into(),
+        ] {
+            canary.error(&error);
+        }
+    }
+    let told: Vec<String> = heard.0.lock().unwrap().drain(..).collect();
+    assert!(told.len() > 500, "{}", told.len());
+    canary.printed.extend(told);
+    canary.is_in_none(1_500);
 }

@@ -1,5 +1,5 @@
-//! Bugs that others had, and that keygate does not: a test a lesson, in the order of the manual's list. Lessons of
-//! stores and issuers are in `lessons_of_stores`; those of caches and access tokens come with these.
+//! Bugs that others had, and that keygate does not: a test a lesson, in the order of the manual's list, and those of access
+//! tokens behind it. Lessons of stores and issuers are in `lessons_of_stores`; those of caches come with these.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use keygate::{
     verify,
 };
 
+use crate::access_token::{self, Members, World};
 use crate::decision::{
     built, caller, face, has_the_face_of_a_denial, has_the_face_of_a_failure, issue, now_and, present, ring,
 };
@@ -517,4 +518,177 @@ fn the_caller_is_who_was_proved() {
     let web = Resource::secrets("acme", "web", "prod", "/").unwrap();
     let permit = caller.decide(Action::Read, &web).granted().unwrap();
     assert_eq!(permit.caller().credential(), drawn[1].key, "a permit names whom it was given to");
+}
+
+/// JWT libraries: `alg` confusion, `none`, key-id injection. No header is interpreted but one that is known as text.
+#[test]
+fn no_header_chooses_an_algorithm_or_a_key() {
+    let world = World::peeking();
+    let (account, _) = world.minter();
+    let json = Members::of(account.record.key().id.as_str()).json();
+    let signed = |header: &str, key: &[u8]| world.says(&access_token::signed_as(header, key, &json));
+    assert_eq!(signed(&access_token::header("k1"), &access_token::KEY), "ok");
+    for header in [
+        r#"{"alg":"none","kid":"k1","typ":"at+jwt"}"#,
+        r#"{"alg":"nOnE","kid":"k1","typ":"at+jwt"}"#,
+        r#"{"alg":"RS256","kid":"k1","typ":"at+jwt"}"#,
+        r#"{"alg":"HS512","kid":"k1","typ":"at+jwt"}"#,
+        r#"{"alg":"HS256","kid":"k1","typ":"JWT"}"#,
+        r#"{"alg":"HS256","kid":"../../dev/null","typ":"at+jwt"}"#,
+        r#"{"alg":"HS256","kid":"' UNION SELECT 'k","typ":"at+jwt"}"#,
+        r#"{"alg":"HS256","jwk":{"kty":"oct","k":"pQ"},"kid":"k1","typ":"at+jwt"}"#,
+    ] {
+        for key in [&access_token::KEY[..], b"", b"k", b"a key of the caller's own, in jwk"] {
+            assert_eq!(signed(header, key), "token_header", "{header}");
+        }
+    }
+}
+
+/// jsonwebtoken, `rusty_paseto`: a claim of the wrong type was treated as absent, and passed.
+#[test]
+fn a_claim_of_the_wrong_type_is_not_absent() {
+    let world = World::peeking();
+    let (account, _) = world.minter();
+    let members = || Members::of(account.record.key().id.as_str());
+    assert_eq!(world.says(&members().signed()), "ok");
+    let times = ["\"99999999999\"", "99999999999.0", "9.9e10", "null", "[99999999999]", "{}", "true"];
+    let texts = ["null", "1", "[]", "{}", "true", "[\"https://secrets.example\"]"];
+    for (claim, values) in [
+        ("exp", &times[..]),
+        ("nbf", &times),
+        ("iat", &times),
+        ("aud", &texts),
+        ("iss", &texts),
+        ("scope", &texts),
+    ] {
+        for value in values {
+            assert_eq!(world.says(&members().set(claim, value).signed()), "token_claims", "{claim} {value}");
+        }
+    }
+    assert_eq!(world.says(&members().set("gen", "\"0\"").signed()), "token_claims");
+}
+
+/// jsonwebtoken: `now - leeway` underflowed.
+#[test]
+fn no_leeway_underflows() {
+    let tokens = access_token::tokens().leeway(access_token::leeway(300));
+    let world = World::with(|_| true, tokens);
+    let (account, _) = world.minter();
+    let token = |begin: i64, end: i64| {
+        Members::of(account.record.key().id.as_str()).times(begin, begin, end).signed()
+    };
+    let (first, last) = (token(i64::MIN, i64::MIN + 60), token(i64::MAX - 60, i64::MAX));
+    for (now, of_first, of_last) in [
+        (i64::MIN, "ok", "not_yet_valid"),
+        (i64::MIN + 359, "ok", "not_yet_valid"),
+        (i64::MIN + 360, "expired", "not_yet_valid"),
+        (0, "expired", "not_yet_valid"),
+        (299, "expired", "not_yet_valid"),
+        (i64::MAX - 361, "expired", "not_yet_valid"),
+        (i64::MAX - 360, "expired", "ok"),
+        (i64::MAX, "expired", "ok"),
+    ] {
+        world.clock.set(Timestamp::from_unix(now));
+        assert_eq!([world.says(&first), world.says(&last)], [of_first, of_last], "{now}");
+    }
+}
+
+/// GCP: a short-lived credential could refresh itself for ever.
+#[test]
+fn an_access_token_cannot_refresh_itself() {
+    let world = World::peeking();
+    let (account, caller) = world.minter();
+    let minted = world.mint(&caller, &["read@web/prod:/**"]).unwrap();
+    let itself = world.caller(minted.text.expose());
+    world.store.calls();
+    let new = keygate::NewServiceToken::new("acme", "web", keygate::Lifetime::minutes(1))
+        .scope("read@web/prod:/**".parse().unwrap());
+    assert_eq!(access_token::error(world.mint(&itself, &["read@web/prod:/**"])), "not by access key");
+    assert_eq!(access_token::error(world.mint_service_token(&itself, new)), "not by access key");
+    assert!(world.store.calls().is_empty(), "and asks nobody");
+    // Neither is there anything else of the account's that it manages.
+    assert!(itself.decide(Action::Read, &Resource::own_credential()).granted().is_err());
+    assert_eq!(world.at(900).says(minted.text.expose()), "expired");
+    assert_eq!(world.says(account.text.expose()), "ok");
+}
+
+/// Infisical: minted tokens outlived the account that made them. Also those that have no record of their own.
+#[test]
+fn what_has_no_record_dies_with_its_account() {
+    let world = World::peeking();
+    let (account, caller) = world.minter();
+    let minted = world.mint(&caller, &["read@web/prod:/**"]).unwrap();
+    let id = account.record.key().id;
+    let prod = Resource::secrets("acme", "web", "prod", "/").unwrap();
+    pollster::block_on(world.accounts().disable(&id)).unwrap();
+    assert_eq!(world.says(minted.text.expose()), "parent_disabled");
+    pollster::block_on(world.accounts().enable(&id)).unwrap();
+    assert!(world.caller(minted.text.expose()).decide(Action::Read, &prod).granted().is_ok());
+    let narrower = ["read@web/dev:/**".parse().unwrap()];
+    pollster::block_on(world.accounts().set_scopes(&id, narrower)).unwrap();
+    assert!(world.caller(minted.text.expose()).decide(Action::Read, &prod).granted().is_err());
+    pollster::block_on(world.accounts().revoke(&id, "left")).unwrap();
+    assert_eq!(world.says(minted.text.expose()), "parent_revoked");
+}
+
+/// Infisical PR 6443: minting compared one action only, and matched a requested glob as a literal.
+#[test]
+fn minting_compares_every_action_and_globs_as_globs() {
+    let world = World::peeking();
+    let account = world.account(&["read@web/prod:/app/*", "read,update@web/prod:/etc/**"]);
+    let caller = world.caller(account.text.expose());
+    for (wanted, expected) in [
+        ("read@web/prod:/app/*", "ok"),
+        ("read@web/prod:/app/a*", "ok"),
+        ("read@web/prod:/app/**", "0 lacks read@web/prod:/app/**"),
+        ("read@web/prod:/*/*", "0 lacks read@web/prod:/*/*"),
+        ("read,delete@web/prod:/app/*", "0 lacks delete@web/prod:/app/*"),
+        ("*@web/prod:/app/db", "0 lacks create@web/prod:/app/db"),
+        ("update,read@web/prod:/etc/x/**", "ok"),
+        ("update,delete@web/prod:/etc/x", "0 lacks delete@web/prod:/etc/x"),
+    ] {
+        assert_eq!(access_token::error(world.mint(&caller, &[wanted])), expected, "{wanted}");
+        let new = keygate::NewServiceToken::new("acme", "web", keygate::Lifetime::minutes(1))
+            .scope(wanted.parse().unwrap());
+        assert_eq!(access_token::error(world.mint_service_token(&caller, new)), expected, "{wanted}");
+    }
+}
+
+/// models-as-a-service: authenticated by one credential, authorized by the other. A token beside a key is two credentials, and
+/// where one of them is chosen the other counts for nothing.
+#[test]
+fn an_access_token_beside_a_key_is_not_both() {
+    let world = World::peeking();
+    let (_, caller) = world.minter();
+    let minted = world.mint(&caller, &["read@web/prod:/**"]).unwrap();
+    let new = keygate::NewApiKey::new("u-17", keygate::Lifetime::days(1));
+    let key = pollster::block_on(world.issuer.api_keys().issue(new)).unwrap();
+    let wrong = "ak.tr6AWfxqtcJI.SyFLeEOHs-EYeOVqnx-e1e3HEe-SAabcdYvXNBQ";
+    for beside in [key.text.expose(), wrong, ""] {
+        let both =
+            [("x-api-key", beside.to_owned()), ("authorization", format!("Bearer {}", minted.text.expose()))];
+        let refused = pollster::block_on(world.gate.authenticate(&both)).unwrap_err();
+        assert_eq!(refused.reason().code(), "multiple_methods");
+        let policy = keygate::HeaderPolicy::new().precedence(keygate::Precedence::Authorization);
+        let gate = world.gate_builder().policy(policy).build().unwrap();
+        let caller = pollster::block_on(gate.authenticate(&both)).unwrap();
+        assert_eq!(caller.method(), keygate::Method::AccessToken);
+        assert_eq!(caller.claims().unwrap().id(), &*minted.id);
+        assert!(caller.decide(Action::Read, &Resource::user()).granted().is_err(), "as no user");
+    }
+}
+
+/// Access keys that leaked: what the thief had minted lived on. Also what has no record that could be revoked.
+#[test]
+fn a_rotation_for_a_leak_ends_access_tokens_too() {
+    let world = World::peeking();
+    let (account, thief) = world.minter();
+    let stolen = world.mint(&thief, &["*@web/prod:/**"]).unwrap();
+    assert_eq!(world.says(stolen.text.expose()), "ok");
+    let id = account.record.key().id;
+    let rotated = pollster::block_on(world.accounts().rotate_leaked(&id, "found in a repository")).unwrap();
+    assert_eq!(world.says(stolen.text.expose()), "parent_generation");
+    assert_eq!(access_token::error(world.mint(&thief, &["read@web/prod:/**"])), "secret replaced");
+    let own = world.mint(&world.caller(rotated.text.expose()), &["*@web/prod:/**"]).unwrap();
+    assert_eq!(world.says(own.text.expose()), "ok");
 }

@@ -53,6 +53,7 @@ impl Observer for Full {
             "explanation": event.explanation(),
             "method": text(told.method.map(|method| method.to_string())),
             "credential": text(told.credential.map(|key| key.to_string())),
+            "token_id": null,
             "proven": told.proven,
             "owner": text(told.owner.as_ref().map(ToString::to_string)),
             "action": text(told.access.as_ref().map(|(action, _)| action.to_string())),
