@@ -143,9 +143,6 @@ text_id! {
 }
 
 impl OrganizationId {
-    /// The id of no organization: nothing is of it.
-    pub(crate) const NOTHING: Self = Self(ShortText::EMPTY);
-
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()

@@ -260,7 +260,7 @@ impl Verified {
     }
 }
 
-/// A proved credential that a service account minted; whether it still holds, the account's record says.
+/// A proved credential or access token that a service account minted; whether it still holds, the account's record says.
 ///
 /// It is no caller, and nothing makes one of it but the parent's record:
 ///

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::claims::{MOST_SCOPES, Payload};
+use super::payload::{MOST_SCOPES, Payload};
 use super::{AccessTokens, LONGEST};
 use crate::{
     Caller, Invalid, Lifetime, MintError, Minter, RandomSource, Record, Rights, Scope, Secret, Timestamp,

@@ -5,6 +5,7 @@
 
 mod claims;
 mod mint;
+mod payload;
 mod signing_keys;
 mod verify;
 
@@ -15,7 +16,7 @@ pub use verify::verify_access_token;
 
 use std::sync::Arc;
 
-use self::claims::LONGEST_LIFETIME;
+use self::payload::LONGEST_LIFETIME;
 use crate::alphabet::breaks_lines;
 use crate::{DigestKeys, Invalid, Leeway, Lifetime};
 

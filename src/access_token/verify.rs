@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{AccessTokens, LONGEST, claims};
+use super::{AccessTokens, LONGEST, payload};
 use crate::digest::equal;
 use crate::{
     Caller, Claims, Moment, NeedsParent, PresentedAccessToken, Reason, Refusal, Standing, TokenFault,
@@ -74,7 +74,7 @@ fn signed_claims(token: &[u8], tokens: &AccessTokens) -> Result<Claims, TokenFau
     let mut decoded = [0; LONGEST / 4 * 3];
     let length = URL_SAFE_NO_PAD.decode_slice(payload, &mut decoded).map_err(|_| TokenFault::Encoding)?;
     let payload = decoded.get(..length).unwrap_or_default();
-    claims::read(payload, &tokens.issuer, &tokens.audience, tokens.leeway)
+    payload::read(payload, &tokens.issuer, &tokens.audience, tokens.leeway)
 }
 
 /// What is signed, the signature, and the encoded claims behind a header of this length.
