@@ -105,10 +105,23 @@ const fn is_base64url(byte: u8) -> bool {
     ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | (byte == b'-') | (byte == b'_')
 }
 
-/// Whether all bytes are base64url or dots: for long texts, of which the compiler reads many bytes at a time.
-pub(crate) fn all_base64url_and_dots(text: &[u8]) -> bool {
-    let outside = |byte: u8| u8::from(!(is_base64url(byte) | (byte == b'.')));
-    text.iter().fold(0, |found, byte| found | outside(*byte)) == 0
+/// How many dots there are where all other bytes are base64url; `None` where one is not. For long texts: in runs, of which the
+/// compiler makes wide instructions.
+pub(crate) fn dots_in_base64url(text: &[u8]) -> Option<usize> {
+    let (mut outside, mut dots) = ([0_u8; 32], [0_u8; 32]);
+    let mut read = |run: &[u8; 32]| {
+        for ((found, dots), byte) in outside.iter_mut().zip(&mut dots).zip(run) {
+            let is_dot = *byte == b'.';
+            *found |= u8::from(!(is_base64url(*byte) | is_dot));
+            *dots = dots.saturating_add(u8::from(is_dot));
+        }
+    };
+    let (runs, rest) = text.as_chunks();
+    runs.iter().for_each(&mut read);
+    let mut last = [b'-'; 32];
+    last.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+    read(&last);
+    (outside == [0; 32]).then(|| dots.iter().map(|dots| usize::from(*dots)).sum())
 }
 
 /// Whether all bytes of these runs of sixteen are base64url, without a branch: the compiler makes a few wide
@@ -133,7 +146,7 @@ pub(crate) fn breaks_lines(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Alphabet, all_base64url, all_base64url_and_dots};
+    use super::{Alphabet, all_base64url, dots_in_base64url};
 
     #[track_caller]
     fn agrees(alphabet: Alphabet, expected: impl Fn(u8) -> bool) {
@@ -168,12 +181,24 @@ mod tests {
                 let mut bytes = *b"ABYZabyz0189-_-_";
                 bytes[place] = byte;
                 let expected = Alphabet::BASE64URL.contains(byte);
-                assert_eq!(
-                    (all_base64url([b"0123456789abcdef", &bytes]), all_base64url_and_dots(&bytes)),
-                    (expected, expected || byte == b'.'),
-                    "{byte:#04x} at {place}"
-                );
+                let found = all_base64url([b"0123456789abcdef", &bytes]);
+                assert_eq!(found, expected, "{byte:#04x} at {place}");
+                for length in [0, 16, 31, 32, 33] {
+                    let text = ["_".repeat(length).as_bytes(), &bytes].concat();
+                    let expected = if byte == b'.' { Some(1) } else { expected.then_some(0) };
+                    assert_eq!(dots_in_base64url(&text), expected, "{byte:#04x} at {place} behind {length}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn dots_are_counted() {
+        assert_eq!(dots_in_base64url(b""), Some(0));
+        for length in [1, 2, 31, 32, 33, 64, 8_160] {
+            assert_eq!(dots_in_base64url(".".repeat(length).as_bytes()), Some(length));
+        }
+        // No number of them is taken for a smaller one but by falling short of it.
+        assert!(dots_in_base64url(".".repeat(100_000).as_bytes()).is_some_and(|dots| dots >= 8_160));
     }
 }

@@ -362,7 +362,8 @@ fn try_access_token(
 /// So many scopes, of which the last is the one that is needed, and so many characters more in the others.
 fn scopes(count: usize, filler: usize) -> Vec<Scope> {
     let others = (1..count).map(|number| {
-        let filler = "x".repeat((filler + count - 1 - number) / (count - 1));
+        let more = usize::from(number <= filler % 63);
+        let filler = "x".repeat((filler / 63).saturating_add(more));
         format!("read@web/prod:/app/{number:02}{filler}/**")
     });
     others.chain(["read@web/prod:/app/db".to_owned()]).map(|scope| scope.parse().unwrap()).collect()

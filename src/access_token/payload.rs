@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
+use super::claims::split_scopes;
 use crate::alphabet::Alphabet;
 use crate::owner::is_name;
 use crate::scope::View;
@@ -191,7 +192,7 @@ impl Raw<'_> {
         let [iat, nbf, exp] = [iat, nbf, exp].map(Timestamp::from_unix);
         let validity = Validity::new(Some(nbf), Some(exp)).map_err(|_| Irregular("nbf"))?;
         let mut scopes = 0_usize;
-        for text in scope.split(' ') {
+        for text in split_scopes(&scope) {
             scopes = scopes.saturating_add(1);
             if scopes > MOST_SCOPES || View::parse(text).is_err() {
                 return Err(Irregular("scope"));

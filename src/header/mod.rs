@@ -32,7 +32,7 @@ pub use presented::{Presented, PresentedAccessToken, PresentedCredential};
 
 use std::sync::Arc;
 
-use crate::alphabet::{Alphabet, all_base64url_and_dots};
+use crate::alphabet::{Alphabet, dots_in_base64url};
 use crate::credential::{Layout, Methods, Prefix, prefix};
 use crate::{Flaw, Invalid, Kind, Method, Namespace, Reason, Refusal};
 
@@ -445,10 +445,11 @@ fn behind_label<'a>(text: &'a [u8], namespace: &Namespace) -> Option<&'a [u8]> {
 
 /// Three parts of base64url, none of them empty.
 fn is_access_token(text: &[u8]) -> bool {
-    let dots = text.iter().fold(0_u16, |dots, byte| dots.saturating_add(u16::from(*byte == b'.')));
-    let has_empty_part =
-        || text.starts_with(b".") || text.ends_with(b".") || text.windows(2).any(|pair| pair == b"..");
-    dots == 2 && all_base64url_and_dots(text) && !has_empty_part()
+    let first_dot = || text.iter().position(|byte| *byte == b'.');
+    let is_followed_by_dot = |at: usize| text.get(at.saturating_add(1)) == Some(&b'.');
+    dots_in_base64url(text) == Some(2)
+        && !text.ends_with(b".")
+        && first_dot().is_some_and(|at| at > 0 && !is_followed_by_dot(at))
 }
 
 /// An access token and nothing unusual around it.

@@ -40,7 +40,13 @@ impl Action {
     }
 
     pub(super) fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == word)
+        match word {
+            "create" => Some(Self::Create),
+            "read" => Some(Self::Read),
+            "update" => Some(Self::Update),
+            "delete" => Some(Self::Delete),
+            _ => None,
+        }
     }
 
     const fn bit(self) -> u8 {

@@ -132,6 +132,26 @@ impl<'a> Pattern<'a> {
     ///
     /// [`Invalid`], which says what is expected and at which byte the pattern is irregular.
     pub fn parse(pattern: &'a str) -> Result<Self, Invalid> {
+        match Self::plain(pattern) {
+            Some(plain) => Ok(plain),
+            None => Self::parse_segments(pattern),
+        }
+    }
+
+    /// A pattern that is regular at a glance: a plain path, or all below one.
+    #[inline(always)]
+    fn plain(pattern: &'a str) -> Option<Self> {
+        let (folder, shape) = match pattern.strip_suffix(ANY_DEPTH) {
+            Some("") => return Some(Self::compiled(pattern, Shape::Everything)),
+            Some(folder) => (folder, Shape::Subtree),
+            None => (pattern, Shape::Literal),
+        };
+        // The stars are a segment too.
+        (pattern.len() <= SHORT && is_plain(folder)).then(|| Self::compiled(pattern, shape))
+    }
+
+    #[cold]
+    fn parse_segments(pattern: &'a str) -> Result<Self, Invalid> {
         const ARGUMENT: &str = "pattern";
         let mut stars_before = false;
         check(pattern, ARGUMENT, "'/' at the start of a path pattern", |segment| {
@@ -240,12 +260,13 @@ fn check(
     Ok(())
 }
 
+/// Of 128 bytes no segment is too long, and there are not too many.
+const SHORT: usize = 2 * MOST_SEGMENTS;
+
 /// Whether a path is regular at a glance, as most are: short, below the root, and no segment begins with a dot. Where
 /// this says no, the segments one by one decide, and say why.
 #[inline(always)]
 fn is_plain(path: &str) -> bool {
-    // Of 128 bytes no segment is too long, and there are not too many.
-    const SHORT: usize = 2 * MOST_SEGMENTS;
     let bytes = path.as_bytes();
     if bytes.len() > SHORT || bytes.first() != Some(&b'/') || bytes.last() == Some(&b'/') {
         return false;

@@ -4,7 +4,7 @@ use super::path::LONGEST as LONGEST_PATTERN;
 use super::view::{Compiled, Reach, Span};
 use super::{ANY, Action, Actions, Pattern, Scope, View};
 use crate::Invalid;
-use crate::owner::check_id;
+use crate::owner::{check_id, is_id};
 
 const ARGUMENT: &str = "scope";
 
@@ -19,21 +19,21 @@ pub(super) fn view(scope: &str) -> Result<View<'_>, Invalid> {
     if scope.len() > LONGEST {
         return Err(expected("at most 1180 bytes", LONGEST));
     }
-    let (words, target) = split(scope, '@');
+    let (words, target) = split(scope, b'@');
     let actions = parse_actions(words)?;
     let found = |reach| Ok(View::new(scope, Compiled::new(actions, reach)));
     let target = target.ok_or(expected("'@' after the actions", scope.len()))?;
     if target == "/" {
         return found(Reach::Organization);
     }
-    let (name, rest) = split(target, '/');
+    let (name, rest) = split(target, b'/');
     let project = span(scope, name);
     check_id_or_any(ARGUMENT, name).map_err(|invalid| invalid.within(ARGUMENT, project.start.into()))?;
     let rest = rest.ok_or(expected("'/' after the project", scope.len()))?;
     if rest.is_empty() {
         return found(Reach::Project(project));
     }
-    let (name, pattern) = split(rest, ':');
+    let (name, pattern) = split(rest, b':');
     let environment = span(scope, name);
     check_id_or_any(ARGUMENT, name).map_err(|invalid| invalid.within(ARGUMENT, environment.start.into()))?;
     let pattern = pattern.ok_or(expected("':' after the environment", scope.len()))?;
@@ -56,6 +56,9 @@ fn parse_actions(words: &str) -> Result<Actions, Invalid> {
     if words == ANY {
         return Ok(Actions::ALL);
     }
+    if let Some(action) = Action::named(words) {
+        return Ok(action.into());
+    }
     let mut actions = Actions::default();
     for word in words.split(',') {
         let expected = |expected| Invalid::new(ARGUMENT, expected).at(offset(words, word).into());
@@ -73,8 +76,13 @@ fn parse_actions(words: &str) -> Result<Actions, Invalid> {
 }
 
 /// What is before the first separator, and what is after it.
-fn split(text: &str, separator: char) -> (&str, Option<&str>) {
-    text.split_once(separator).map_or((text, None), |(before, after)| (before, Some(after)))
+#[inline]
+fn split(text: &str, separator: u8) -> (&str, Option<&str>) {
+    // By bytes: the parts are so short that a search for a character would be most of the work.
+    match text.bytes().position(|byte| byte == separator) {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(1)..)),
+        None => (text, None),
+    }
 }
 
 /// Where a part stands in the text that it was cut from.
@@ -99,7 +107,7 @@ pub(super) fn check_actions(actions: Actions) -> Result<(), Invalid> {
 }
 
 pub(super) fn check_id_or_any(argument: &'static str, id: &str) -> Result<(), Invalid> {
-    if id == ANY {
+    if id == ANY || is_id(id) {
         return Ok(());
     }
     check_id(argument, id).map_err(|invalid| {
