@@ -1,5 +1,5 @@
-//! Bugs that others had, and that keygate does not: a test a lesson, in the order of the manual's list, and those of access
-//! tokens behind it. Lessons of stores and issuers are in `lessons_of_stores`; those of caches come with these.
+//! Bugs that others had, and that keygate does not: a test a lesson, in the order of the manual's list, and those of
+//! access tokens behind it. Lessons of stores and issuers are in `lessons_of_stores`; those of caches come with these.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -654,8 +654,8 @@ fn minting_compares_every_action_and_globs_as_globs() {
     }
 }
 
-/// models-as-a-service: authenticated by one credential, authorized by the other. A token beside a key is two credentials, and
-/// where one of them is chosen the other counts for nothing.
+/// models-as-a-service: authenticated by one credential, authorized by the other. A token beside a key is two
+/// credentials, and where one of them is chosen the other counts for nothing.
 #[test]
 fn an_access_token_beside_a_key_is_not_both() {
     let world = World::peeking();

@@ -13,6 +13,7 @@
     reason = "a test that is wrong should stop; clippy knows only the test functions themselves"
 )]
 
+mod access_token;
 mod authenticator;
 mod decision;
 mod digest;
