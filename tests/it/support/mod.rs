@@ -1,4 +1,5 @@
 //! What several tests share.
 
+pub(crate) mod edits;
 pub(crate) mod fixtures;
 pub(crate) mod random;
