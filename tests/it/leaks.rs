@@ -2,15 +2,16 @@
 
 use std::error::Error;
 use std::fmt::{Debug, Display};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use keygate::header::{self, HeaderPolicy};
 use keygate::{
-    Action, Caller, CredentialText, Decision, DecodeError, Digest, DigestKey, DigestKeys, Drawn, Grant,
-    KeyError, Kind, Moment, Namespace, NeedsParent, Parent, Permit, Presented, PresentedAccessToken,
-    PresentedCredential, RandomSource, Record, RecordView, Refusal, Resource, Retiring, Secret,
-    ServiceAccountGrant, ServiceTokenGrant, StoredSecret, Upgrade, Verified, verify,
+    Action, Caller, CredentialText, Decision, DecodeError, Digest, DigestKey, DigestKeys, Drawn, Event,
+    Grant, KeyError, Kind, Moment, Namespace, NeedsParent, Observer, Parent, Permit, Presented,
+    PresentedAccessToken, PresentedCredential, RandomSource, Record, RecordView, Refusal, Resource, Retiring,
+    Secret, ServiceAccountGrant, ServiceTokenGrant, StoredSecret, Upgrade, Verified, verify,
 };
 
 use crate::decision::{built, issue, now_and, ring};
@@ -533,19 +534,10 @@ fn contains(haystack: &[u8], masked: &[u8], mask: u8) -> bool {
 #[test]
 fn no_driver_prints_a_secret() {
     use keygate::{
-        Authenticator, Event, Expiry, IssueError, Issuer, Lookup, MemoryStore, NewServiceAccount,
-        NewServiceToken, Observer, Overlap, Owner, Peek, Store, StoreError, UseRecorder,
+        Authenticator, Expiry, IssueError, Issuer, Lookup, MemoryStore, NewServiceAccount, NewServiceToken,
+        Overlap, Owner, Peek, Store, StoreError, UseRecorder,
     };
     use pollster::block_on;
-
-    #[derive(Clone, Default)]
-    struct Heard(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
-    impl Observer for Heard {
-        fn observe(&self, event: &Event<'_>) {
-            let json = serde_json::to_string(event).unwrap();
-            self.0.lock().unwrap().push(format!("{event} {event:?} {event:#?} {json}"));
-        }
-    }
 
     let mut canary = Canary::default();
     let [bytes, other_bytes] = [[0xb7; 32], [0xb8; 32]];
@@ -623,23 +615,25 @@ fn no_driver_prints_a_secret() {
     canary.is_in_none(50);
 }
 
+/// All that an observer heard, in each way in which it prints.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Heard {
+    fn observe(&self, event: &Event<'_>) {
+        let json = serde_json::to_string(event).unwrap();
+        self.0.lock().unwrap().push(format!("{event} {event:?} {event:#?} {json}"));
+    }
+}
+
 /// Access tokens: what signs them, mints them, reads them and refuses them prints neither the token nor its key.
 #[test]
 fn nothing_prints_an_access_token() {
     use keygate::{
-        AccessTokens, Authenticator, Event, Expiry, Issuer, Lifetime, MemoryStore, Mint, MintError,
-        NewServiceAccount, Observer, SigningKey, SigningKeys, verify_access_token,
+        AccessTokens, Authenticator, Expiry, Issuer, Lifetime, MemoryStore, Mint, MintError,
+        NewServiceAccount, SigningKey, SigningKeys, verify_access_token,
     };
     use pollster::block_on;
-
-    #[derive(Clone, Default)]
-    struct Heard(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
-    impl Observer for Heard {
-        fn observe(&self, event: &Event<'_>) {
-            let json = serde_json::to_string(event).unwrap();
-            self.0.lock().unwrap().push(format!("{event} {event:?} {event:#?} {json}"));
-        }
-    }
 
     let source = SeededSource::new(seed() ^ 0x70c);
     let mut canary = Canary::default();

@@ -3,6 +3,7 @@
 use keygate::header::HeaderPolicy;
 use keygate::{CredentialKey, Kind, Namespace, Presented};
 
+use crate::support::edits::edits;
 use crate::support::fixtures::{Host, IMPORTED, line, presented};
 use crate::support::random::{SeededSource, seed};
 
@@ -118,20 +119,4 @@ fn authenticated(host: &Host, policy: &HeaderPolicy, name: &str, value: &[u8]) -
         Ok(Presented::Credential(presented)) => host.verify(&presented).is_ok().then(|| presented.key()),
         _ => None,
     }
-}
-
-/// Each byte replaced by every other, every byte inserted at each place, each byte left out, both halves at each
-/// cut, each letter in its other case, and neighbours swapped.
-fn edits(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let with = |at: usize, middle: &[u8], behind: usize| [&value[..at], middle, &value[behind..]].concat();
-    let places = 0..value.len();
-    let replaced =
-        places.clone().flat_map(move |at| (0..=u8::MAX).map(move |byte| with(at, &[byte], at + 1)));
-    let inserted = (0..=value.len()).flat_map(move |at| (0..=u8::MAX).map(move |byte| with(at, &[byte], at)));
-    let deleted = places.clone().map(move |at| with(at, &[], at + 1));
-    let cut = places.clone().flat_map(move |at| [value[..at].to_vec(), value[at + 1..].to_vec()]);
-    let flipped = places.map(move |at| with(at, &[value[at] ^ 0x20], at + 1));
-    let swapped = (1..value.len()).map(move |at| with(at - 1, &[value[at], value[at - 1]], at + 1));
-    let all = replaced.chain(inserted).chain(deleted).chain(cut).chain(flipped).chain(swapped);
-    all.filter(move |variant| variant != value)
 }
