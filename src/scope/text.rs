@@ -11,40 +11,44 @@ const ARGUMENT: &str = "scope";
 /// `create,read,update,delete@` + 64 + `/` + 64 + `:` + a pattern of 1,024.
 const LONGEST: usize = 26 + 64 + 1 + 64 + 1 + LONGEST_PATTERN;
 
-/// Reads a scope where it stands, without an allocation.
-///
-/// The length is judged before anything else: nothing works on a text without a bound.
-pub(super) fn view(scope: &str) -> Result<View<'_>, Invalid> {
-    let expected = |expected, position| Invalid::new(ARGUMENT, expected).at(position);
-    if scope.len() > LONGEST {
-        return Err(expected("at most 1180 bytes", LONGEST));
+impl<'a> View<'a> {
+    /// Reads a scope where it stands, without an allocation.
+    ///
+    /// The length is judged before anything else: nothing works on a text without a bound.
+    pub(crate) fn parse(scope: &'a str) -> Result<Self, Invalid> {
+        let expected = |expected, position| Invalid::new(ARGUMENT, expected).at(position);
+        if scope.len() > LONGEST {
+            return Err(expected("at most 1180 bytes", LONGEST));
+        }
+        let (words, target) = split(scope, b'@');
+        let actions = parse_actions(words)?;
+        let found = |reach| Ok(Self::new(scope, Compiled::new(actions, reach)));
+        let target = target.ok_or(expected("'@' after the actions", scope.len()))?;
+        if target == "/" {
+            return found(Reach::Organization);
+        }
+        let (name, rest) = split(target, b'/');
+        let project = span(scope, name);
+        check_id_or_any(ARGUMENT, name).map_err(|invalid| invalid.within(ARGUMENT, project.start.into()))?;
+        let rest = rest.ok_or(expected("'/' after the project", scope.len()))?;
+        if rest.is_empty() {
+            return found(Reach::Project(project));
+        }
+        let (name, pattern) = split(rest, b':');
+        let environment = span(scope, name);
+        check_id_or_any(ARGUMENT, name)
+            .map_err(|invalid| invalid.within(ARGUMENT, environment.start.into()))?;
+        let pattern = pattern.ok_or(expected("':' after the environment", scope.len()))?;
+        let start = offset(scope, pattern);
+        let shape =
+            Pattern::parse(pattern).map_err(|invalid| invalid.within(ARGUMENT, start.into()))?.shape();
+        found(Reach::Secrets { project, environment, pattern: start, shape })
     }
-    let (words, target) = split(scope, b'@');
-    let actions = parse_actions(words)?;
-    let found = |reach| Ok(View::new(scope, Compiled::new(actions, reach)));
-    let target = target.ok_or(expected("'@' after the actions", scope.len()))?;
-    if target == "/" {
-        return found(Reach::Organization);
-    }
-    let (name, rest) = split(target, b'/');
-    let project = span(scope, name);
-    check_id_or_any(ARGUMENT, name).map_err(|invalid| invalid.within(ARGUMENT, project.start.into()))?;
-    let rest = rest.ok_or(expected("'/' after the project", scope.len()))?;
-    if rest.is_empty() {
-        return found(Reach::Project(project));
-    }
-    let (name, pattern) = split(rest, b':');
-    let environment = span(scope, name);
-    check_id_or_any(ARGUMENT, name).map_err(|invalid| invalid.within(ARGUMENT, environment.start.into()))?;
-    let pattern = pattern.ok_or(expected("':' after the environment", scope.len()))?;
-    let start = offset(scope, pattern);
-    let shape = Pattern::parse(pattern).map_err(|invalid| invalid.within(ARGUMENT, start.into()))?.shape();
-    found(Reach::Secrets { project, environment, pattern: start, shape })
 }
 
 /// The same, in the one canonical form and with memory of its own.
 pub(super) fn parse(scope: &str) -> Result<Scope, Invalid> {
-    let view = view(scope)?;
+    let view = View::parse(scope)?;
     Ok(match (view.project(), view.environment(), view.pattern()) {
         (Some(name), Some(environment), Some(pattern)) => secrets(view.actions(), name, environment, pattern),
         (Some(name), ..) => project(view.actions(), name),

@@ -2,8 +2,7 @@
 
 use super::containment::Budget;
 use super::path::{Shape, same};
-use super::{ANY, Action, Actions, Containment, Level, Part, Pattern, Target, text};
-use crate::Invalid;
+use super::{ANY, Action, Actions, Containment, Level, Part, Pattern, Target};
 
 /// A scope without memory of its own. Its text need not be canonical: it may be part of an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +55,6 @@ impl<'a> View<'a> {
     #[inline(always)]
     pub(super) const fn new(text: &'a str, compiled: Compiled) -> Self {
         Self { text, compiled }
-    }
-
-    /// Reads a scope where it stands.
-    pub(crate) fn parse(scope: &'a str) -> Result<Self, Invalid> {
-        text::view(scope)
     }
 
     #[inline(always)]
