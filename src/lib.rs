@@ -130,7 +130,7 @@
 mod alphabet;
 mod invalid;
 mod refusal;
-mod short_text;
+mod shared_text;
 
 // Language: what is written in headers, scopes and windows of time.
 mod credential;

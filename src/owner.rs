@@ -1,9 +1,10 @@
 //! Whom a credential belongs to, and the ids of users, organizations and projects.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::alphabet::Alphabet;
-use crate::short_text::ShortText;
+use crate::shared_text::SharedText;
 use crate::{Invalid, Kind};
 
 /// Whom a credential belongs to: a user, an organization, or a project of an organization.
@@ -99,8 +100,8 @@ impl fmt::Display for Owner {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $argument:literal, $check:path) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(ShortText);
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(SharedText);
 
         impl $name {
             /// Checks the alphabet and the length of an id.
@@ -109,9 +110,7 @@ macro_rules! text_id {
             ///
             /// [`Invalid`], which names what is expected and where the text differs.
             pub fn parse(id: &str) -> Result<Self, Invalid> {
-                $check($argument, id)?;
-                // Whatever was checked fits.
-                Ok(Self(ShortText::new(id.as_bytes()).unwrap_or(ShortText::EMPTY)))
+                $check($argument, id).map(|()| Self(SharedText::new(id)))
             }
 
             /// The id as text.
@@ -143,6 +142,12 @@ text_id! {
 }
 
 impl OrganizationId {
+    /// The id in the first bytes of a text, which it shares.
+    pub(crate) fn first_of(whole: &Arc<[u8]>, length: usize) -> Result<Self, Invalid> {
+        let id = SharedText::first_of(Arc::clone(whole), length);
+        check_id("organization", id.as_str()).map(|()| Self(id))
+    }
+
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -150,7 +155,7 @@ impl OrganizationId {
 }
 
 /// The longest id of an organization, project, environment, user or creator.
-const LONGEST: usize = ShortText::LONGEST;
+const LONGEST: usize = 64;
 
 /// Whether [`check_id`] finds nothing.
 #[inline(always)]

@@ -103,14 +103,13 @@ impl InsecureCaller {
             let Grant::ServiceAccount(account) = &self.grant else {
                 return Err(Invalid::new("grant", "that of a service account, which mints access tokens"));
             };
-            let (organization, mint_generation) =
-                (*account.rights().organization(), account.mint_generation());
+            let (rights, mint_generation) = (account.rights().clone(), account.mint_generation());
             let record =
                 Record::builder(CredentialId::parse(&self.id)?, self.grant, digest, created_at).build()?;
             let parent = Parent { account: record.key().id, mint_generation };
             let scopes: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
-            let texts = ("insecureTest", &*scopes.join(" "));
-            let claims = Claims::new(parent, organization, texts, (created_at, validity, Leeway::NONE));
+            let texts = [rights.organization().as_str(), "insecureTest", &*scopes.join(" ")];
+            let claims = Claims::new(parent, texts, (created_at, validity, Leeway::NONE))?;
             return Ok(Caller::by_access_token(Arc::new(claims)).under(Arc::new(record)));
         }
         let mut child =

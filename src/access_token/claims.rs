@@ -1,10 +1,13 @@
 //! The claims of an access token: what is kept of one once it was verified.
 
 use std::iter;
+use std::sync::Arc;
 
 use crate::scope::{View, permit};
+use crate::shared_text::joined;
 use crate::{
-    Action, CredentialId, Leeway, NotPermitted, OrganizationId, Owner, Parent, Resource, Timestamp, Validity,
+    Action, CredentialId, Invalid, Leeway, NotPermitted, OrganizationId, Owner, Parent, Resource, Timestamp,
+    Validity,
 };
 
 /// What an access token says, verified: which account minted it, with which scopes, until when.
@@ -42,32 +45,35 @@ pub struct Claims {
     issued_at: Timestamp,
     validity: Validity,
     leeway: Leeway,
-    /// The token's id, then its scopes, with spaces between them: one allocation however many they are.
-    texts: Box<str>,
+    /// The organization, the token's id, and its scopes with spaces between them: one allocation however many they are.
+    texts: Arc<[u8]>,
+    id_length: u8,
 }
 
 impl Claims {
-    /// Claims that were checked: the id has no space, and the scopes have one between them.
+    /// Claims that were checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] where the organization is no id.
     pub(crate) fn new(
         parent: Parent,
-        organization: OrganizationId,
-        (id, scopes): (&str, &str),
+        [organization, id, scopes]: [&str; 3],
         (issued_at, validity, leeway): (Timestamp, Validity, Leeway),
-    ) -> Self {
-        let mut texts = String::with_capacity(id.len().saturating_add(scopes.len()).saturating_add(1));
-        texts.push_str(id);
-        texts.push(' ');
-        texts.push_str(scopes);
-        Self {
+    ) -> Result<Self, Invalid> {
+        let texts = joined(&[organization, id, scopes]);
+        let organization = OrganizationId::first_of(&texts, organization.len())?;
+        Ok(Self {
             account: parent.account,
+            owner: Owner::Organization(organization.clone()),
             organization,
-            owner: Owner::Organization(organization),
             generation: parent.mint_generation,
             issued_at,
             validity,
             leeway,
-            texts: texts.into(),
-        }
+            texts,
+            id_length: u8::try_from(id.len()).unwrap_or_default(),
+        })
     }
 
     /// The id of the account that minted the token: `sub`, and `client_id`.
@@ -128,10 +134,12 @@ impl Claims {
         permit(self.organization().as_bytes(), scopes, action, resource.target())
     }
 
+    /// The token's id, and its scopes.
     fn parts(&self) -> (&str, &str) {
-        let space = self.texts.bytes().position(|byte| byte == b' ').unwrap_or_default();
-        let behind = space.saturating_add(1)..;
-        (self.texts.get(..space).unwrap_or_default(), self.texts.get(behind).unwrap_or_default())
+        let text = |bytes| str::from_utf8(bytes).unwrap_or_default();
+        let behind = self.texts.get(self.organization.as_bytes().len()..).unwrap_or_default();
+        let (id, scopes) = behind.split_at_checked(self.id_length.into()).unwrap_or_default();
+        (text(id), text(scopes))
     }
 }
 

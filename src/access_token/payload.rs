@@ -11,7 +11,7 @@ use super::claims::split_scopes;
 use crate::alphabet::Alphabet;
 use crate::owner::is_name;
 use crate::scope::View;
-use crate::{Claims, CredentialId, Leeway, OrganizationId, Parent, Timestamp, TokenFault, Validity};
+use crate::{Claims, CredentialId, Leeway, Parent, Timestamp, TokenFault, Validity};
 
 /// The longest lifetime of an access token: 24 hours.
 pub(super) const LONGEST_LIFETIME: u64 = 86_400;
@@ -181,7 +181,6 @@ impl Raw<'_> {
         if client_id != sub {
             return Err(Irregular("client_id"));
         }
-        let organization = OrganizationId::parse(&org).map_err(|_| Irregular("org"))?;
         if !is_name(&jti) {
             return Err(Irregular("jti"));
         }
@@ -199,7 +198,7 @@ impl Raw<'_> {
             }
         }
         let parent = Parent { account, mint_generation: self.generation.unwrap_or_default() };
-        Ok(Claims::new(parent, organization, (&jti, &scope), (iat, validity, leeway)))
+        Claims::new(parent, [&org, &jti, &scope], (iat, validity, leeway)).map_err(|_| Irregular("org"))
     }
 }
 

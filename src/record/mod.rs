@@ -104,9 +104,11 @@ impl Grant {
 
     fn owner(&self) -> Owner {
         match self {
-            Self::ApiKey(key) => Owner::User(*key.user()),
-            Self::ServiceAccount(account) => Owner::Organization(*account.rights().organization()),
-            Self::ServiceToken(token) => Owner::Project(*token.rights().organization(), *token.project()),
+            Self::ApiKey(key) => Owner::User(key.user().clone()),
+            Self::ServiceAccount(account) => Owner::Organization(account.rights().organization().clone()),
+            Self::ServiceToken(token) => {
+                Owner::Project(token.rights().organization().clone(), token.project().clone())
+            }
         }
     }
 }
