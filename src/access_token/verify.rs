@@ -71,8 +71,16 @@ fn signed_claims(token: &[u8], tokens: &AccessTokens) -> Result<Claims, TokenFau
     if !equal(&key.sign(signed), &signature) {
         return Err(TokenFault::Signature);
     }
-    let mut decoded = [0; LONGEST / 4 * 3];
-    let length = URL_SAFE_NO_PAD.decode_slice(payload, &mut decoded).map_err(|_| TokenFault::Encoding)?;
+    // Most are short, and to clear the memory of the longest for them is work, too.
+    let (mut short, mut long);
+    let decoded: &mut [u8] = if payload.len() <= LONGEST / 4 {
+        short = [0; LONGEST / 4];
+        &mut short
+    } else {
+        long = [0; LONGEST];
+        &mut long
+    };
+    let length = URL_SAFE_NO_PAD.decode_slice(payload, decoded).map_err(|_| TokenFault::Encoding)?;
     let payload = decoded.get(..length).unwrap_or_default();
     payload::read(payload, &tokens.issuer, &tokens.audience, tokens.leeway)
 }
