@@ -57,7 +57,8 @@ impl Caller {
         }
     }
 
-    /// Kind and id of the credential; of an access token, which is none, those of the service account that minted it.
+    /// Kind and id of the credential; of an access token, which is none, those of the service account that minted it: for a log, and
+    /// not to manage the account by, which no access token may.
     #[must_use]
     pub fn credential(&self) -> CredentialKey {
         match &self.proved {
@@ -75,13 +76,13 @@ impl Caller {
         }
     }
 
-    /// The record of the [credential](Self::credential), as the lookup had it; `None` only of an access token whose account was
-    /// not looked up.
+    /// The credential's record, as the lookup had it; `None` of an access token, which has none: what it may do is not what its
+    /// account's record says. That one is the [parent](Self::parent).
     #[must_use]
     pub const fn record(&self) -> Option<&Arc<Record>> {
         match &self.proved {
             Proved::Secret { record, .. } => Some(record),
-            Proved::AccessToken(_) => self.parent.as_ref(),
+            Proved::AccessToken(_) => None,
         }
     }
 

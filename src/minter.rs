@@ -26,14 +26,14 @@ impl<'r> Minter<'r> {
         if account.key() != caller.credential() {
             return Err(MintError::RecordMismatch);
         }
-        match account.state(now) {
-            State::Active => {}
-            state => return Err(MintError::NotActive { state }),
-        }
+        // First: a secret that was replaced proves nothing any more, and learns nothing.
         if !account.accepts(secret, now) {
             return Err(MintError::SecretReplaced);
         }
-        Ok(Self { record: account, grant })
+        match account.state(now) {
+            State::Active => Ok(Self { record: account, grant }),
+            state => Err(MintError::NotActive { state }),
+        }
     }
 
     pub(crate) const fn rights(&self) -> &'r Rights {

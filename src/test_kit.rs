@@ -94,7 +94,7 @@ impl InsecureCaller {
     /// # Errors
     ///
     /// [`Invalid`] where the id is irregular, something else than a service token is said to be minted, or something else than a
-    /// service account to have minted an access token.
+    /// service account to have minted an access token, of 1 to 64 scopes.
     pub fn build(self) -> Result<Caller, Invalid> {
         let digest = Digest::from_parts(0, None, &[0; 32])?;
         let created_at = Timestamp::from_unix(0);
@@ -103,6 +103,12 @@ impl InsecureCaller {
             let Grant::ServiceAccount(account) = &self.grant else {
                 return Err(Invalid::new("grant", "that of a service account, which mints access tokens"));
             };
+            if self.minted_by.is_some() {
+                return Err(Invalid::new("minted_by", "an account that nobody minted"));
+            }
+            if !(1..=64).contains(&scopes.len()) {
+                return Err(Invalid::new("scopes", "1 to 64 scopes"));
+            }
             let (rights, mint_generation) = (account.rights().clone(), account.mint_generation());
             let record =
                 Record::builder(CredentialId::parse(&self.id)?, self.grant, digest, created_at).build()?;

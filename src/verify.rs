@@ -302,7 +302,7 @@ impl NeedsParent {
     /// returned another record, or the account is limited to networks and the client's address is unknown. A parent
     /// that could not be looked up is the host's [`Refusal::store_unavailable`], never `None`.
     pub fn finish(&self, parent: Option<&Arc<Record>>) -> Result<Caller, Refusal> {
-        let parent = self.judge(parent).map_err(|reason| self.caller.refuse(reason))?;
+        let parent = self.judge(parent).map_err(|reason| self.caller.refuse(reason).of_proved())?;
         Ok(self.caller.clone().under(Arc::clone(parent)))
     }
 
@@ -357,8 +357,8 @@ impl NeedsParent {
     ///
     /// # Security
     ///
-    /// Gives up that revoking, disabling, narrowing or rotating the account reaches what it minted: the credential
-    /// holds until its own end, with all that it was made with.
+    /// Gives up that revoking, disabling, purging, ending, narrowing, limiting to networks or rotating the account reaches what it
+    /// minted: that holds until its own end, with all that it was made with; an access token from everywhere.
     #[must_use]
     pub fn danger_without_parent(self) -> Caller {
         self.caller

@@ -80,8 +80,8 @@ impl AccessTokens {
         }
         let minter = Minter::of(caller, account, now)?;
         let organization = minter.rights().organization();
-        minter.check_rights(&Rights::new(organization.as_str(), mint.scopes.iter().cloned())?)?;
         let expires_at = self.end(mint.lifetime, &minter, now)?;
+        minter.check_rights(&Rights::new(organization.as_str(), mint.scopes.iter().cloned())?)?;
 
         let mut id = [0; 16];
         random.fill(&mut id)?;

@@ -66,8 +66,9 @@ impl AuthenticatorBuilder {
     ///
     /// # Security
     ///
-    /// Gives up that revoking, disabling, narrowing or rotating an account reaches the access tokens that it minted: each holds
-    /// until its own end, with all that it was minted with. It does not concern minted service tokens.
+    /// Gives up that revoking, disabling, purging, ending, narrowing, limiting to networks or rotating an account reaches the access
+    /// tokens that it minted: each holds until its own end, from everywhere, with all that it was minted with. It does not concern
+    /// minted service tokens.
     pub fn danger_access_tokens_without_parent(mut self) -> Self {
         self.inner.tokens_without_parent = true;
         self

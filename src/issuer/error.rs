@@ -6,7 +6,7 @@ use crate::{Invalid, Lifetime, MintError, RandomError, StoreError};
 
 /// Why a management call did nothing.
 ///
-/// It quotes nothing of what it was given, and can be shown to whoever manages credentials. Only after
+/// It quotes nothing of what it was given but the scope that is too wide, and can be shown to whoever manages credentials. Only after
 /// [`Store`](Self::Store) may there have been an effect all the same: a store that did not answer may have written. Then
 /// the call may be repeated; but before an issue or a rotation is, look, as [`Issuer`](crate::Issuer) says.
 #[derive(Debug, Error)]

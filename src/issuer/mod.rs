@@ -55,6 +55,12 @@ use crate::{
 /// # }).unwrap();
 /// ```
 ///
+/// # Security
+///
+/// It manages what it is told to: only [`mint`](Self::mint), [`Credentials::mint`] and [`revoke_own`](Self::revoke_own) are told who
+/// calls. An endpoint that manages credentials asks the authenticator first, and takes no access token, which is to live for minutes
+/// and would make what lives on: `gate.accept([Method::ApiKey, Method::ServiceAccount])`.
+///
 /// # Concurrency and cancellation
 ///
 /// Each call reads the record from the store and writes it back by compare-and-swap; where another call was faster it

@@ -114,7 +114,7 @@ pub enum ParentFault {
     Generation,
 }
 
-/// What is wrong with an access token, in the order in which it is looked at.
+/// What is wrong with an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenFault {
@@ -127,7 +127,7 @@ pub enum TokenFault {
     Encoding,
     /// The signature is not that of its key.
     Signature,
-    /// The claims are no JSON object.
+    /// The claims are no JSON object in which each member stands once.
     Claims,
     /// This claim is missing.
     MissingClaim(&'static str),
@@ -317,7 +317,7 @@ impl fmt::Display for TokenFault {
                 "has a part that is not canonical base64url, or a signature that is not of 32 bytes",
             ),
             Self::Signature => f.write_str("has a signature that is not its key's"),
-            Self::Claims => f.write_str("has claims that are no JSON object"),
+            Self::Claims => f.write_str("has claims that are no JSON object with each member once"),
             Self::MissingClaim(claim) => write!(f, "lacks the claim {claim}"),
             Self::IrregularClaim(claim) => {
                 write!(f, "has the claim {claim} twice, of another type or out of its bounds")

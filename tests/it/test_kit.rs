@@ -73,6 +73,10 @@ fn a_caller_by_an_access_token_is_cut_to_its_account() {
     }
     let no_account = insecure_caller(ApiKeyGrant::new("u-17").unwrap()).by_access_token([]).build();
     assert_eq!(no_account.unwrap_err().argument(), "grant");
+    let account = || insecure_caller(ServiceAccountGrant::new(rights(&["read@/"])));
+    assert_eq!(account().by_access_token([]).build().unwrap_err().argument(), "scopes");
+    let minted = account().minted_by(rights(&["read@/"])).by_access_token(["read@/".parse().unwrap()]);
+    assert_eq!(minted.build().unwrap_err().argument(), "minted_by");
 }
 
 #[test]

@@ -484,6 +484,10 @@ fn a_replaced_secret_mints_until_its_overlap_ends() {
     neither(&world, &old, READ, "secret replaced");
     let new = world.caller(rotated.text.expose());
     assert_eq!(both(&world, &new, READ), ["ok", "ok"]);
+    // Nor does it learn what became of the account since.
+    world.change(&rotated.record, |builder| builder.disabled(true));
+    neither(&world, &old, READ, "secret replaced");
+    world.change(&rotated.record, |builder| builder.disabled(false));
     // Two rotations: the first secret is gone, the second retires, the third is current.
     let twice = block_on(world.accounts().rotate(&account.record.key().id, Overlap::seconds(100))).unwrap();
     assert_eq!(both(&world, &new, READ), ["ok", "ok"]);

@@ -186,7 +186,7 @@ fn an_accepted_token_costs_one_question() {
         assert_eq!(calls.iter().map(|(name, _)| *name).collect::<Vec<_>>(), expected);
         let asked = format!("{} {}", Kind::ServiceAccount, account.record.key().id);
         assert!(calls.iter().all(|(_, with)| *with == asked), "{calls:?}");
-        assert_eq!(found.record().unwrap().key(), account.record.key());
+        assert_eq!(found.parent().unwrap().key(), account.record.key());
         // Deciding asks nobody.
         let wanted = Resource::secrets("acme", "web", "prod", "/").unwrap();
         assert!(world.gate.decide(&found, Action::Read, &wanted).granted().is_ok());
@@ -357,7 +357,10 @@ fn each_fault_has_its_words() {
              bytes",
         ),
         (keygate::TokenFault::Signature, "the access token has a signature that is not its key's"),
-        (keygate::TokenFault::Claims, "the access token has claims that are no JSON object"),
+        (
+            keygate::TokenFault::Claims,
+            "the access token has claims that are no JSON object with each member once",
+        ),
         (keygate::TokenFault::MissingClaim("exp"), "the access token lacks the claim exp"),
         (
             keygate::TokenFault::IrregularClaim("exp"),

@@ -199,3 +199,16 @@ fn statuses_and_challenges_follow_the_class() {
     assert_eq!(answer(&[("x-api-key", &"a".repeat(513))]).0, 431);
     assert_eq!(answer(&[]).1, r#"Bearer realm="api" / ApiKey realm="api""#);
 }
+
+/// An access token may be as long as its header; one byte more is too large, whatever its shape.
+#[test]
+fn a_token_is_as_long_as_its_header_at_most() {
+    let policy = HeaderPolicy::new();
+    for scheme in ["Bearer ", "bearer ", "Bearer  "] {
+        let value = |length: usize| format!("{scheme}eyJ.e30.{}", "A".repeat(length - scheme.len() - 8));
+        taken(&policy, &[("authorization", &value(8_192))], Method::AccessToken);
+        let refusal =
+            refused(&policy, &[("authorization", &value(8_193))], "the header's value is too large");
+        assert_eq!(refusal.status(), 431);
+    }
+}

@@ -1,6 +1,14 @@
 //! Ids that mean to be more than data: they cannot be written, and near-misses find nothing.
 
-use keygate::{CredentialId, CredentialKey, Kind, Lookup, MemoryStore, Peek, Store, Updated, Use};
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
+
+use keygate::{
+    CredentialId, CredentialKey, Kind, Lookup, MemoryStore, OrganizationId, Owner, Peek, ProjectId, Store,
+    Updated, Use, UserId,
+};
 use pollster::block_on;
 
 use super::{at, built, id, of, organization, owner_of, put, read};
@@ -110,4 +118,36 @@ fn a_near_miss_finds_nothing() {
         assert_eq!((entry.record.version(), entry.uses.latest()), (1, None));
     }
     assert!(block_on(MemoryStore::new().list(&organization("acme"), Some(&id(text)), 9)).unwrap().is_empty());
+}
+
+/// Ids are what tenants and records are told apart by: of two texts that differ in one byte, wherever it stands and however long
+/// they are, the ids differ, are ordered as the bytes are, and find nothing of each other. Equal ones have one hash.
+#[test]
+fn ids_that_differ_in_one_byte_differ() {
+    fn apart<I: Clone + Ord + Hash + Debug>(parse: impl Fn(&str) -> I) {
+        let hash = |id: &I| BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
+        for length in 1..=64 {
+            let text = "m".repeat(length);
+            let id = parse(&text);
+            assert!(id == parse(&text) && id.cmp(&parse(&text)).is_eq() && hash(&id) == hash(&parse(&text)));
+            for place in 0..length {
+                for (letter, order) in [("A", Ordering::Less), ("z", Ordering::Greater)] {
+                    let other = parse(&[&text[..place], letter, &text[place + 1..]].concat());
+                    assert!(other != id && id != other, "{length}: {other:?}");
+                    assert_eq!((other.cmp(&id), id.cmp(&other)), (order, order.reverse()), "{other:?}");
+                    assert!(!HashSet::from([id.clone()]).contains(&other), "{other:?}");
+                }
+            }
+            if length < 64 {
+                let longer = parse(&format!("{text}A"));
+                assert!(longer != id && longer > id && id < longer, "{longer:?}");
+            }
+        }
+    }
+    apart(|id| CredentialId::parse(id).unwrap());
+    apart(|id| OrganizationId::parse(id).unwrap());
+    apart(|id| ProjectId::parse(id).unwrap());
+    apart(|id| UserId::parse(id).unwrap());
+    apart(|id| Owner::project(id, "web").unwrap());
+    apart(|id| Owner::project("acme", id).unwrap());
 }
