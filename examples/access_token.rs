@@ -10,19 +10,23 @@
 //! line itself goes to standard error, and exits with 2.
 
 #![allow(clippy::print_stdout, reason = "a command prints")]
+#![allow(clippy::expect_used, reason = "of what stands three lines above")]
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keygate::{
     AccessTokens, Caller, CredentialId, DigestKeys, HeaderPolicy, Kind, Lifetime, Method, Mint, Moment,
     Presented, Record, Refusal, Rights, Scope, ServiceAccountGrant, SigningKeys, SystemRandom, Timestamp,
     verify, verify_access_token,
 };
+
+const USAGE: &str =
+    "usage: access_token mint --key-file F --kid K --issuer I --audience A --organization O --account ID \
+--scope S... --ttl SECONDS --now UNIX
+       access_token verify --key-file F --kid K --issuer I --audience A --now UNIX TOKEN";
 
 fn main() -> ExitCode {
     // What is no UTF-8 is in no token either.
@@ -33,7 +37,7 @@ fn main() -> ExitCode {
         _ => Err("expected mint or verify".into()),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("access_token: {error}");
+        eprintln!("access_token: {error}\n{USAGE}");
         ExitCode::from(2)
     })
 }
@@ -80,7 +84,7 @@ fn verify_token(arguments: impl Iterator<Item = String>) -> Done {
     let given = Given::read(arguments, &["key-file", "kid", "issuer", "audience", "now"])?;
     let (tokens, now) = (given.tokens()?, given.now()?);
     let [token] = &*given.others else { return Err("expected one token".into()) };
-    Ok(match claims_of(token, &tokens, now) {
+    Ok(match claims_of(token, &tokens, &given, now) {
         Ok(claims) => {
             println!("accepted\n{claims}");
             ExitCode::SUCCESS
@@ -92,17 +96,26 @@ fn verify_token(arguments: impl Iterator<Item = String>) -> Done {
     })
 }
 
-/// The claims of a token, on one line. There is no store here, so nobody looks at the account that minted it: a service
+/// What keygate read of a token, on one line. There is no store here, so nobody looks at the account that minted it: a service
 /// would, and would deny what a revoked one has minted.
-fn claims_of(token: &str, tokens: &AccessTokens, now: Timestamp) -> Result<String, Refusal> {
+fn claims_of(token: &str, tokens: &AccessTokens, given: &Given, now: Timestamp) -> Result<String, Refusal> {
     let value = format!("Bearer {token}");
+    // What is no token is a credential, and there are none here.
     let presented = HeaderPolicy::new().accept([Method::AccessToken]).present([("authorization", &value)])?;
     let Presented::AccessToken(presented) = presented else { unreachable!("nothing else is accepted") };
-    let _caller = verify_access_token(&presented, tokens, Moment::at(now))?.danger_without_parent();
-    let claims = presented.expose().split('.').nth(1).unwrap_or_default();
-    let claims = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).unwrap_or_default()).unwrap_or_default();
-    // Whoever signed them may have written them on many lines; no string in them has a line break.
-    Ok(claims.replace(['\n', '\r'], " "))
+    let caller = verify_access_token(&presented, tokens, Moment::at(now))?.danger_without_parent();
+    let claims = caller.claims().expect("it came by an access token");
+    let account = claims.account();
+    let [from, until] = [claims.validity().not_before(), claims.validity().expires_at()];
+    let told = serde_json::json!({
+        // Compared exactly, so they are what was given.
+        "iss": given.all("issuer").first(), "aud": given.all("audience").first(),
+        "sub": account.as_str(), "client_id": account.as_str(), "org": claims.organization().as_str(),
+        "jti": claims.id(), "iat": claims.issued_at().as_unix(),
+        "nbf": from.map(Timestamp::as_unix), "exp": until.map(Timestamp::as_unix),
+        "scope": claims.scopes().collect::<Vec<_>>().join(" "), "gen": claims.parent().mint_generation,
+    });
+    Ok(told.to_string())
 }
 
 /// What stands on the command line: options, each with a value, and what is none.

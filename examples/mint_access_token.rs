@@ -6,9 +6,9 @@
 use std::error::Error;
 
 use keygate::{
-    AccessTokens, Action, Authenticator, Caller, Clock as _, DigestKeys, Expiry, Issuer, Lifetime,
-    ManualClock, MemoryStore, Mint, MintedToken, NewServiceAccount, Owner, Refusal, Resource, SigningKeys,
-    Timestamp,
+    AccessTokens, Action, Authenticator, Caller, Clock as _, DigestKeys, Expiry, IssueError, Issuer,
+    Lifetime, ManualClock, MemoryStore, Mint, MintError, MintedToken, NewServiceAccount, Owner, Refusal,
+    Resource, SigningKeys, Timestamp,
 };
 
 /// One line of the story.
@@ -154,7 +154,13 @@ impl Service {
                 Ok(Some(minted))
             }
             Err(error) => {
-                self.line(what, Some(403), error.to_string());
+                let status = match &error {
+                    IssueError::Mint(MintError::SecretReplaced | MintError::NotActive { .. }) => 401,
+                    IssueError::Mint(MintError::NotByAccessKey | MintError::TooWide(_)) => 403,
+                    IssueError::Store(_) => 503,
+                    _ => 400,
+                };
+                self.line(what, Some(status), error.to_string());
                 Ok(None)
             }
         }

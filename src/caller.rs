@@ -254,7 +254,11 @@ impl Caller {
     /// A refusal of this caller.
     #[cold]
     pub(crate) fn refuse(&self, reason: Reason) -> Refusal {
-        Refusal::new(reason).about(self.credential()).by(self.method())
+        let refusal = Refusal::new(reason).about(self.credential()).by(self.method());
+        match self.claims() {
+            Some(claims) => refusal.of_token(claims.id()),
+            None => refusal,
+        }
     }
 
     /// What ended the caller, if its time is over.

@@ -1,4 +1,5 @@
-//! Embeddable authentication for machine callers: API keys, service accounts and service tokens.
+//! Embeddable authentication for machine callers: API keys, service accounts with the access tokens that they mint, and service
+//! tokens.
 //!
 //! A service links keygate, plugs in its own storage, and can from then on tell who calls it, by which credential, and
 //! what that credential permits. keygate knows no web framework. It never opens a socket, spawns a task, reads a clock

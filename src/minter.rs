@@ -66,7 +66,15 @@ impl<'r> Minter<'r> {
 
 /// Why nothing was minted.
 ///
-/// It can be shown to whoever asked: its secret was proved.
+/// It can be shown to whoever asked: its secret was proved. An endpoint that mints answers, with
+/// [`Refusal::HEADERS`](crate::Refusal::HEADERS) beside it also where it succeeds, because that answer carries a secret:
+///
+/// | | status |
+/// |---|---|
+/// | *secret replaced*, *not active* | 401 |
+/// | *not by access key*, *too wide* | 403 |
+/// | *too long*, *outlives account*, *invalid* | 400 |
+/// | *record mismatch*, *random* (and what the store failed with) | 503 |
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MintError {

@@ -172,10 +172,13 @@ impl<'a> Event<'a> {
         self.access().map(Permit::caller)
     }
 
-    /// The id of the access token by which the caller of a decision came.
+    /// The id of the access token, where its signature held.
     #[must_use]
     pub fn token_id(&self) -> Option<&'a str> {
-        self.caller().and_then(Caller::claims).map(Claims::id)
+        match self.0 {
+            Heard::Refused { refusal, .. } => refusal.token_id(),
+            Heard::Decided(_) => self.caller().and_then(Caller::claims).map(Claims::id),
+        }
     }
 
     /// The action of a decision.

@@ -293,12 +293,13 @@ impl NeedsParent {
     }
 
     /// The caller, if the account that minted it still carries it: the account must exist, be neither revoked nor
-    /// disabled nor expired, have the mint generation that the credential was made under, and be allowed where the
+    /// disabled nor expired nor not valid yet, have the mint generation that the credential was made under, and be allowed where the
     /// client is. The caller's rights are cut to the account's at each decision.
     ///
     /// # Errors
     ///
-    /// [`Refusal`]: *denied* ([`Reason::Parent`]), also where the parent is absent; *undecided* where the lookup
+    /// [`Refusal`]: *denied* ([`Reason::Parent`]), also where the parent is absent, or ([`Reason::AccessToken`]) where an access token
+    /// names another organization than its account's; *undecided* where the lookup
     /// returned another record, or the account is limited to networks and the client's address is unknown. A parent
     /// that could not be looked up is the host's [`Refusal::store_unavailable`], never `None`.
     pub fn finish(&self, parent: Option<&Arc<Record>>) -> Result<Caller, Refusal> {

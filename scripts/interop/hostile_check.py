@@ -270,6 +270,7 @@ def presence() -> Iterator[Row]:
     yield row("an unknown member twice", appended(',"x":1,"x":1'), BAD_CLAIMS)
     yield row("an unknown member twice, once with escapes", appended(',"x":1,"\\u0078":2'), BAD_CLAIMS)
     yield row("an unknown member three apart", forge(header(), '{"x":1,' + payload()[1:-1] + ',"x":1}'), BAD_CLAIMS)
+    yield row("an unknown member twice, another between", appended(',"x":1,"y":1,"x":1'), BAD_CLAIMS)
     yield row("an empty name twice", appended(',"":1,"":2'), BAD_CLAIMS)
 
 

@@ -116,8 +116,9 @@ impl Claims {
         &self.owner
     }
 
-    /// At which scopes end: `org`.
-    pub(crate) const fn organization(&self) -> &OrganizationId {
+    /// The account's organization, at which scopes end: `org`.
+    #[must_use]
+    pub const fn organization(&self) -> &OrganizationId {
         &self.organization
     }
 

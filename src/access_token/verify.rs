@@ -19,7 +19,7 @@ use crate::{
 /// 2. The header, compared as text, is that of a known signing key. No other is ever interpreted, so there is no algorithm to
 ///    confuse, and no key id leads anywhere.
 /// 3. The signature, under that key; one MAC.
-/// 4. The claims: all of them there, each once, of its type and within its bounds; issuer and audience.
+/// 4. The claims: each once and of its type, all of them there; then issuer and audience; then the bounds of each.
 /// 5. The time, with the leeway.
 ///
 /// A token is always minted, so what comes of it is no caller yet: [`NeedsParent`] asks for the account's record.
@@ -45,7 +45,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Refusal`]: *denied*, with the public face of every other, [`Reason::AccessToken`], [`Reason::Expired`] or
+/// [`Refusal`]: *denied*, with the public face of every other: [`Reason::AccessToken`], [`Reason::Expired`] or
 /// [`Reason::NotYetValid`].
 pub fn verify_access_token<V: AsRef<[u8]>>(
     presented: &PresentedAccessToken<V>,
@@ -54,7 +54,7 @@ pub fn verify_access_token<V: AsRef<[u8]>>(
 ) -> Result<NeedsParent, Refusal> {
     let claims = signed_claims(presented.text(), tokens)
         .map_err(|fault| presented.refuse(Reason::AccessToken(fault)))?;
-    let refuse = |reason| Err(presented.refuse(reason).about(claims.parent().key()));
+    let refuse = |reason| Err(presented.refuse(reason).about(claims.parent().key()).of_token(claims.id()));
     match claims.validity().standing(moment.now(), tokens.leeway) {
         Standing::Expired => refuse(Reason::Expired),
         Standing::NotYetValid => refuse(Reason::NotYetValid),

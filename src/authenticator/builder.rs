@@ -69,6 +69,19 @@ impl AuthenticatorBuilder {
     /// Gives up that revoking, disabling, purging, ending, narrowing, limiting to networks or rotating an account reaches the access
     /// tokens that it minted: each holds until its own end, from everywhere, with all that it was minted with. It does not concern
     /// minted service tokens.
+    ///
+    /// ```
+    /// use keygate::{AccessTokens, Authenticator, DigestKeys, MemoryStore, Method, SigningKeys};
+    ///
+    /// // A service without a store: it takes access tokens and nothing else, so its lookup is empty and its digest keys are nobody's.
+    /// let tokens = AccessTokens::new(SigningKeys::ephemeral()?, "https://auth.example", "https://secrets.example")?;
+    /// let gate = Authenticator::builder(MemoryStore::new(), DigestKeys::ephemeral()?)
+    ///     .access_tokens(tokens)
+    ///     .accept([Method::AccessToken])
+    ///     .danger_access_tokens_without_parent()
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn danger_access_tokens_without_parent(mut self) -> Self {
         self.inner.tokens_without_parent = true;
         self
@@ -89,11 +102,17 @@ impl AuthenticatorBuilder {
     /// # Errors
     ///
     /// [`Invalid`], named `accept`, where no method is left, or where access tokens are asked for and none are configured; named
-    /// `access_tokens` where they share a key with the digest keys.
+    /// `access_tokens` where they share a key with the digest keys, or are to be taken without their account and none are configured.
     pub fn build(self) -> Result<Authenticator, Invalid> {
         let mut inner = self.inner;
         let verified = match &inner.access_tokens {
             Some(tokens) => tokens.check_apart_from(&inner.keys).map(|()| Methods::ALL)?,
+            None if inner.tokens_without_parent => {
+                return Err(Invalid::new(
+                    "access_tokens",
+                    "those that are taken without a look at their account",
+                ));
+            }
             None => Methods::ALL.without(Method::AccessToken),
         };
         let asked = self.accepted.unwrap_or(verified);

@@ -47,9 +47,9 @@ use crate::{
 ///
 /// # Cost
 ///
-/// Where the lookup answers at once ([`Lookup::peek`]), authenticating and deciding allocate nothing and wait for
-/// nothing. Else there is one `find` for the credential, after its guard has held, and one for the account that minted
-/// it, if one did.
+/// Where the lookup answers at once ([`Lookup::peek`]), authenticating and deciding wait for nothing, and allocate nothing for a
+/// credential, twice for an access token. Else there is one `find` for the credential, after its guard has held, and one for the
+/// account that minted it, if one did; for an access token the latter alone, after its signature has held.
 ///
 /// # Cancellation
 ///

@@ -56,6 +56,8 @@ enum Detail {
     Forbidden(Box<Forbidden>),
     RetryAfter(Duration),
     Source(BoxError),
+    /// Of an access token whose signature holds.
+    TokenId(Box<str>),
 }
 
 #[derive(Debug)]
@@ -106,6 +108,11 @@ impl Refusal {
         let mut refusal = self;
         refusal.credential = Some(credential);
         refusal
+    }
+
+    /// Of the access token with this id.
+    pub(crate) fn of_token(self, id: &str) -> Self {
+        Self { detail: Detail::TokenId(id.into()), ..self }
     }
 
     /// By what the request authenticates, where it is not the credential itself.
@@ -215,6 +222,16 @@ impl Refusal {
             _ => None,
         };
         self.method.or_else(|| self.credential.map(|key| key.kind.into())).or(named)
+    }
+
+    /// The id of the access token that is denied although its signature holds, for the log: a stolen one that its account does not
+    /// carry any more, or one that has expired.
+    #[must_use]
+    pub const fn token_id(&self) -> Option<&str> {
+        match &self.detail {
+            Detail::TokenId(id) => Some(id),
+            _ => None,
+        }
     }
 
     /// Whether the secret was proved before something else was found wrong. A secret that was replaced already proves nothing.
@@ -390,7 +407,7 @@ impl fmt::Display for Explanation<'_> {
                 }
                 Ok(())
             }
-            Detail::None | Detail::Realm(_) | Detail::RetryAfter(_) => Ok(()),
+            Detail::None | Detail::Realm(_) | Detail::RetryAfter(_) | Detail::TokenId(_) => Ok(()),
         }
     }
 }

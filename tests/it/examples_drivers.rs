@@ -196,7 +196,7 @@ const STORY: [(&str, &str, Option<u16>, &str); 18] = [
     ("09:00:00", "it reads in another folder", Some(403), "not permitted: read on secrets web/prod:/app/mail of acme: the path of the nearest scope, read@web/prod:/app/db, does not fit"),
     ("09:00:00", "the job mints a token of its own", Some(403), "only a service account mints, by its access key"),
     ("09:00:00", "the account mints more than it holds", Some(403), "scope 0 is too wide: read@web/prod:/** is not held"),
-    ("09:00:00", "the account mints for two hours", Some(403), "the lifetime is longer than the maximum of 3600 s"),
+    ("09:00:00", "the account mints for two hours", Some(400), "the lifetime is longer than the maximum of 3600 s"),
     ("09:14:59", "the job reads, a second before its token ends", Some(200), "permitted by read@web/prod:/app/db"),
     ("09:15:00", "the job reads, a second later", Some(401), "expired"),
     ("10:00:00", "a thief mints with the leaked key", Some(200), "*@web/prod:/app/**, until 11:00:00"),
@@ -204,7 +204,7 @@ const STORY: [(&str, &str, Option<u16>, &str); 18] = [
     ("10:05:00", "the owner rotates the key, as leaked", None, "one write"),
     ("10:05:00", "the thief reads", Some(401), "the service account that minted it has another mint generation"),
     ("10:05:00", "the thief presents the leaked key", Some(401), "the secret was replaced, and the overlap is over"),
-    ("10:05:00", "the thief mints, on a connection proved before", Some(403), "the access key that proved the account was replaced"),
+    ("10:05:00", "the thief mints, on a connection proved before", Some(401), "the access key that proved the account was replaced"),
     ("10:05:00", "the account mints with its new key", Some(200), "read@web/prod:/app/db, until 10:20:00"),
     ("10:05:00", "the job reads", Some(200), "permitted by read@web/prod:/app/db"),
 ];

@@ -146,3 +146,45 @@ fn what_ends_while_the_account_is_asked_for_is_refused() {
         crate::decision::has_the_face_of_a_denial(&refusal);
     }
 }
+
+/// The account is read, and then it is asked what time it is: what ended meanwhile is not minted from.
+#[test]
+fn what_ends_while_the_account_is_read_is_not_minted_from() {
+    for (overlap, expected) in
+        [(None, "the account is expired"), (Some(100), "the access key that proved the account was replaced")]
+    {
+        for records in [false, true] {
+            let world = World::asking();
+            let (account, caller) = world.minter();
+            match overlap {
+                Some(seconds) => {
+                    let overlap = keygate::Overlap::seconds(seconds);
+                    block_on(world.accounts().rotate(&account.record.key().id, overlap)).unwrap();
+                }
+                None => {
+                    let end = crate::decision::now_and(100);
+                    world.change(&account.record, |builder| builder.validity(keygate::Validity::until(end)));
+                }
+            }
+            let mint = || async {
+                if records {
+                    let new = NewServiceToken::new("acme", "web", Lifetime::seconds(1));
+                    let new = new.scopes(parsed(READ));
+                    world.issuer.service_tokens().mint(&caller, new).await.map(drop)
+                } else {
+                    let mint = Mint::scopes(parsed(READ)).lifetime(Lifetime::seconds(1));
+                    world.issuer.mint(&caller, mint).await.map(drop)
+                }
+            };
+            world.at(98);
+            block_on(mint()).unwrap();
+            world.store.pause(1);
+            let mut future = std::pin::pin!(mint());
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(future.as_mut().poll(&mut context).is_pending());
+            world.at(100);
+            world.store.pause(0);
+            assert_eq!(block_on(future).unwrap_err().to_string(), expected);
+        }
+    }
+}

@@ -4,7 +4,7 @@ use keygate::{Claims, CredentialId, OrganizationId, Reason, Scope, Timestamp, To
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{ACCOUNT, AUDIENCE, ISSUER, Members, checked, presented, signed, tokens};
+use super::{ACCOUNT, AUDIENCE, ISSUER, Members, checked, fault, presented, signed, tokens};
 use crate::support::fixtures::NOW;
 use crate::support::random::{Random, cases, seed};
 
@@ -83,6 +83,12 @@ fn one_object_has_many_spellings() {
 
 #[test]
 fn unknown_members_are_ignored() {
+    // But each stands once, wherever the other one is.
+    for twice in [&["x", "x"][..], &["x", "y", "x"], &["x", "z", "y", "a", "x"], &["b", "a", "a", "b"]] {
+        let mut all = members();
+        twice.iter().for_each(|name| all.0.push(((*name).to_owned(), "1".to_owned())));
+        assert_eq!(fault(&all.signed()), Some(TokenFault::Claims), "{twice:?}");
+    }
     let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
     let objects = "{\"a\":".repeat(400) + "1" + &"}".repeat(400);
     for value in [
@@ -468,12 +474,12 @@ fn the_longest_token_is_read() {
     for bytes in 2_400..2_900 {
         let token = padded(bytes);
         let expected = (token.len() > 4_096).then_some(TokenFault::TooLong);
-        assert_eq!(super::fault(&token), expected, "{}", token.len());
+        assert_eq!(fault(&token), expected, "{}", token.len());
     }
     // Too long comes before everything, also before the header.
     let long = format!("eyJ{}.e30.AA", "a".repeat(4_097 - 10));
-    assert_eq!((long.len(), super::fault(&long)), (4_097, Some(TokenFault::TooLong)));
-    assert_eq!(super::fault(&long.replacen("aa", "a", 1)), Some(TokenFault::Header));
+    assert_eq!((long.len(), fault(&long)), (4_097, Some(TokenFault::TooLong)));
+    assert_eq!(fault(&long.replacen("aa", "a", 1)), Some(TokenFault::Header));
 }
 
 /// A payload as another reader sees it: all members, in order, those that keygate knows with their values.

@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use keygate::{Action, Decision, Kind, Lifetime, Mint, Reason, Resource, Revocation, Timestamp};
+use keygate::{
+    Action, Decision, Kind, Lifetime, Method, Mint, Reason, Refusal, Resource, Revocation, Timestamp,
+};
 use pollster::block_on;
 
 use super::{Members, World, checked, header, leeway, parsed, sealed, signed, signed_as, tokens};
@@ -374,4 +376,35 @@ fn each_fault_has_its_words() {
     }
     let refusal = checked(&Members::of("a").set_text("aud", "\u{1b}[31m").signed(), &tokens(), NOW);
     assert_eq!(refusal.unwrap_err().reason().code(), "token_claims", "and what it held is not told");
+}
+
+/// A refusal says by what the request came, and which token it was where its signature held: by the core and by the authenticator.
+#[test]
+fn a_refusal_names_the_token() {
+    let world = World::peeking();
+    let (account, caller) = world.minter();
+    let minted = world.mint(&caller, &["read@web/prod:/**"]).unwrap();
+    let (text, id) = (minted.text.expose(), Some(&*minted.id));
+    let names = |refusal: &Refusal, id: Option<&str>| {
+        assert_eq!((refusal.method(), refusal.token_id()), (Some(Method::AccessToken), id), "{refusal:?}");
+    };
+    names(&world.ask(&text[..text.len() - 1]).unwrap_err(), None);
+    let child = checked(text, &tokens(), NOW).unwrap();
+    let orphan = child.finish(None).unwrap_err();
+    names(&orphan, id);
+    assert!(orphan.proven());
+    let caller = world.caller(text);
+    let forbidden = caller.decide(Action::Read, &Resource::user()).granted().unwrap_err();
+    assert_eq!((forbidden.status(), forbidden.method()), (403, Some(Method::AccessToken)));
+    world.at(900);
+    names(&world.ask(text).unwrap_err(), id);
+    let wanted = Resource::secrets("acme", "web", "prod", "/").unwrap();
+    let lapsed = world.gate.decide(&caller, Action::Read, &wanted).granted().unwrap_err();
+    names(&lapsed, id);
+    world.at(0);
+    block_on(world.accounts().rotate_leaked(&account.record.key().id, "leaked")).unwrap();
+    let stolen = world.ask(text).unwrap_err();
+    assert_eq!(stolen.reason().code(), "parent_generation");
+    names(&stolen, id);
+    names(&checked(text, &tokens(), now_and(900)).unwrap_err(), id);
 }

@@ -93,6 +93,8 @@ fn access_tokens_that_are_not_configured_cannot_be_asked_for() {
     }
     let only = world.builder().policy(HeaderPolicy::new().accept([Method::AccessToken])).build();
     assert_eq!(only.unwrap_err().argument(), "accept");
+    let unconfigured = world.builder().danger_access_tokens_without_parent().build();
+    assert_eq!(unconfigured.unwrap_err().argument(), "access_tokens");
     let none = world.builder().accept([Kind::ApiKey; 0]).build();
     assert_eq!(none.unwrap_err().argument(), "accept");
 }

@@ -133,14 +133,14 @@ fn ids_that_differ_in_one_byte_differ() {
             for place in 0..length {
                 for (letter, order) in [("A", Ordering::Less), ("z", Ordering::Greater)] {
                     let other = parse(&[&text[..place], letter, &text[place + 1..]].concat());
-                    assert!(other != id && id != other, "{length}: {other:?}");
+                    assert!(other != id, "{length}: {other:?}");
                     assert_eq!((other.cmp(&id), id.cmp(&other)), (order, order.reverse()), "{other:?}");
                     assert!(!HashSet::from([id.clone()]).contains(&other), "{other:?}");
                 }
             }
             if length < 64 {
                 let longer = parse(&format!("{text}A"));
-                assert!(longer != id && longer > id && id < longer, "{longer:?}");
+                assert!(longer > id, "{longer:?}");
             }
         }
     }
