@@ -48,13 +48,11 @@ fn mint(arguments: impl Iterator<Item = String>) -> Done {
     const OPTIONS: [&str; 9] =
         ["key-file", "kid", "issuer", "audience", "organization", "account", "scope", "ttl", "now"];
     let given = Given::read(arguments, &OPTIONS)?;
-    if let [other, ..] = &*given.others {
-        return Err(format!("{other} belongs to no option").into());
-    }
     let tokens = given.tokens()?.max_lifetime(Lifetime::hours(24))?;
     let now = given.now()?;
-    let scopes: Vec<Scope> =
-        given.all("scope").iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?;
+    // Each behind an option of its own, several behind one, or as they stand in a claim.
+    let scopes = given.all("scope").iter().chain(&given.others).flat_map(|scopes| scopes.split(' '));
+    let scopes: Vec<Scope> = scopes.map(str::parse).collect::<Result<_, _>>()?;
     let (caller, account) = account(given.one("organization")?, given.one("account")?, &scopes, now)?;
     let mint = Mint::scopes(scopes).lifetime(Lifetime::seconds(given.one("ttl")?.parse()?));
     let minted = tokens.mint(&caller, &account, &mint, now, &SystemRandom)?;
@@ -107,14 +105,17 @@ fn claims_of(token: &str, tokens: &AccessTokens, given: &Given, now: Timestamp) 
     let claims = caller.claims().expect("it came by an access token");
     let account = claims.account();
     let [from, until] = [claims.validity().not_before(), claims.validity().expires_at()];
-    let told = serde_json::json!({
+    let mut told = serde_json::json!({
         // Compared exactly, so they are what was given.
         "iss": given.all("issuer").first(), "aud": given.all("audience").first(),
         "sub": account.as_str(), "client_id": account.as_str(), "org": claims.organization().as_str(),
         "jti": claims.id(), "iat": claims.issued_at().as_unix(),
         "nbf": from.map(Timestamp::as_unix), "exp": until.map(Timestamp::as_unix),
-        "scope": claims.scopes().collect::<Vec<_>>().join(" "), "gen": claims.parent().mint_generation,
+        "scope": claims.scopes().collect::<Vec<_>>().join(" "),
     });
+    if let (Some(told), generation @ 1..) = (told.as_object_mut(), claims.parent().mint_generation) {
+        told.insert("gen".to_owned(), generation.into());
+    }
     Ok(told.to_string())
 }
 
