@@ -1,5 +1,6 @@
 //! The claims of an access token: what is kept of one once it was verified.
 
+use std::fmt;
 use std::iter;
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Claims {
     account: CredentialId,
     organization: OrganizationId,
@@ -141,6 +142,22 @@ impl Claims {
         let behind = self.texts.get(self.organization.as_bytes().len()..).unwrap_or_default();
         let (id, scopes) = behind.split_at_checked(self.id_length.into()).unwrap_or_default();
         (text(id), text(scopes))
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, scopes) = self.parts();
+        f.debug_struct("Claims")
+            .field("account", &self.account)
+            .field("organization", &self.organization)
+            .field("generation", &self.generation)
+            .field("id", &id)
+            .field("issued_at", &self.issued_at)
+            .field("validity", &self.validity)
+            .field("leeway", &self.leeway)
+            .field("scopes", &scopes)
+            .finish_non_exhaustive()
     }
 }
 
