@@ -155,7 +155,8 @@ impl Service {
             }
             Err(error) => {
                 let status = match &error {
-                    IssueError::Mint(MintError::SecretReplaced | MintError::NotActive { .. }) => 401,
+                    IssueError::NotFound
+                    | IssueError::Mint(MintError::SecretReplaced | MintError::NotActive { .. }) => 401,
                     IssueError::Mint(MintError::NotByAccessKey | MintError::TooWide(_)) => 403,
                     IssueError::Store(_) => 503,
                     _ => 400,

@@ -71,7 +71,7 @@ impl<'r> Minter<'r> {
 ///
 /// | | status |
 /// |---|---|
-/// | *secret replaced*, *not active* | 401 |
+/// | *secret replaced*, *not active* (and the issuer's *not found*: the account is gone) | 401 |
 /// | *not by access key*, *too wide* | 403 |
 /// | *too long*, *outlives account*, *invalid* | 400 |
 /// | *record mismatch*, *random* (and what the store failed with) | 503 |

@@ -91,9 +91,10 @@ fn signed_claims(token: &[u8], tokens: &AccessTokens) -> Result<Claims, TokenFau
 fn parts(token: &[u8], header: usize) -> Option<(&[u8], [u8; 32], &[u8])> {
     let dot = token.iter().rposition(|byte| *byte == b'.')?;
     let (signed, rest) = token.split_at_checked(dot)?;
-    let mut signature = [0; 32];
     let encoded: &[u8; 43] = rest.get(1..)?.try_into().ok()?;
-    // Where the buffer is too short the length is none of a signature; 43 characters are always 32 bytes.
-    let length = URL_SAFE_NO_PAD.decode_slice_unchecked(encoded, &mut signature).ok()?;
-    (length == signature.len()).then_some((signed, signature, signed.get(header..)?))
+    // The decoder asks for memory for whole groups of four characters: a byte more than a signature has.
+    let mut signature = [0; 33];
+    let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut signature).ok()?;
+    let signature = signature.get(..length)?.try_into().ok()?;
+    Some((signed, signature, signed.get(header..)?))
 }
