@@ -171,6 +171,14 @@ mod use_recorder;
 #[cfg_attr(docsrs, doc(cfg(feature = "test-kit")))]
 pub mod test_kit;
 
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub use store::conformance;
+
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use store::{Cached, CachedBuilder};
+
 pub use access_token::{
     AccessTokens, Claims, Mint, MintedToken, SigningKey, SigningKeyError, SigningKeys, verify_access_token,
 };
@@ -206,8 +214,8 @@ pub use scope::{
     TooWide,
 };
 pub use store::{
-    Entry, Inserted, LastUses, Lookup, MemoryStore, Peek, SlotCount, Store, StoreError, StoreErrorKind,
-    Updated, Use,
+    ChangeFeed, Entry, Inserted, LastUses, Lookup, MemoryStore, Notice, Peek, SlotCount, Store, StoreError,
+    StoreErrorKind, Updated, Use,
 };
 pub use timestamp::{Expiry, Lifetime, Timestamp};
 pub use upgrade::Upgrade;

@@ -2,11 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::Refusal;
-use crate::refusal::BoxError;
 
 /// Why a store has no answer. It never says that a credential is wrong: an authenticator makes *undecided* of it.
+///
+/// Clones share the source: one failure may be the answer to many who waited for it.
 ///
 /// ```
 /// use keygate::{StoreError, StoreErrorKind};
@@ -17,10 +19,10 @@ use crate::refusal::BoxError;
 /// assert_eq!(error.to_string(), "the store did not answer");
 /// assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "connection reset");
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
-    source: BoxError,
+    source: Arc<dyn Error + Send + Sync>,
 }
 
 /// What kind of failure it was.
@@ -40,20 +42,24 @@ impl StoreError {
     /// The store did not answer: a lost connection, a deadline, a full queue.
     #[must_use]
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: StoreErrorKind::Unavailable, source: source.into() }
+        Self::new(StoreErrorKind::Unavailable, source.into())
     }
 
     /// What the store holds does not decode; the source is usually a [`DecodeError`](crate::DecodeError).
     #[must_use]
     pub fn corrupt(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: StoreErrorKind::Corrupt, source: source.into() }
+        Self::new(StoreErrorKind::Corrupt, source.into())
     }
 
     /// The store cannot do what it was asked: read-only, full, of another schema. Of one record,
     /// nothing was written.
     #[must_use]
     pub fn rejected(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: StoreErrorKind::Rejected, source: source.into() }
+        Self::new(StoreErrorKind::Rejected, source.into())
+    }
+
+    fn new(kind: StoreErrorKind, source: Box<dyn Error + Send + Sync>) -> Self {
+        Self { kind, source: source.into() }
     }
 
     /// What kind of failure it was.

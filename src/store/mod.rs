@@ -1,11 +1,22 @@
 //! Where records are kept: the traits that a host implements, and their contract.
 
+#[cfg(feature = "cache")]
+mod cached;
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
+#[cfg(feature = "tokio")]
+mod deadline;
 mod entry;
 mod error;
+mod feed;
 mod memory;
 
+#[cfg(feature = "cache")]
+pub use cached::{Cached, CachedBuilder};
 pub use entry::{Entry, LastUses, SlotCount, Use};
 pub use error::{StoreError, StoreErrorKind};
+pub use feed::{ChangeFeed, Notice};
 pub use memory::MemoryStore;
 
 use std::sync::Arc;

@@ -15,6 +15,8 @@
 
 mod access_token;
 mod authenticator;
+#[cfg(feature = "cache")]
+mod cached;
 mod decision;
 mod digest;
 mod examples;

@@ -125,7 +125,7 @@ fn ask(gate: &Authenticator, text: &str) -> Result<Caller, Refusal> {
     block_on(gate.authenticate([line(text)]))
 }
 
-fn code(found: Result<Caller, Refusal>) -> &'static str {
+pub(crate) fn code(found: Result<Caller, Refusal>) -> &'static str {
     found.map_or_else(|refusal| refusal.reason().code(), |_| "caller")
 }
 

@@ -59,7 +59,7 @@ fn read(store: &MemoryStore, key: CredentialKey) -> Option<Entry> {
     block_on(store.read(key.kind, &key.id)).unwrap()
 }
 
-fn user(name: &str) -> Owner {
+pub(crate) fn user(name: &str) -> Owner {
     Owner::user(name).unwrap()
 }
 

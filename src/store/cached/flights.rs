@@ -1,0 +1,133 @@
+//! One fetch for all who ask for the same credential at the same time.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+
+use super::shelf::Begun;
+use crate::{CredentialKey, Record, StoreError};
+
+/// A fetch that many may wait for. Whoever waits drives it, so none hangs on another's task; the last to leave drops it.
+pub(super) type Flight = Shared<BoxFuture<'static, Outcome>>;
+
+pub(super) type Outcome = Result<Fetched, Failure>;
+
+/// What a fetch brought.
+#[derive(Clone)]
+pub(super) struct Fetched {
+    pub(super) record: Option<Arc<Record>>,
+    pub(super) begun: Begun,
+}
+
+#[derive(Clone)]
+pub(super) enum Failure {
+    Store(StoreError),
+    Panicked(Panic),
+}
+
+/// A store's panic, for the first who takes it.
+#[derive(Clone)]
+pub(super) struct Panic(Arc<Mutex<Option<Box<dyn Any + Send>>>>);
+
+impl Panic {
+    pub(super) fn new(payload: Box<dyn Any + Send>) -> Self {
+        Self(Arc::new(Mutex::new(Some(payload))))
+    }
+
+    pub(super) fn take(&self) -> Option<Box<dyn Any + Send>> {
+        lock(&self.0).take()
+    }
+}
+
+/// A fetch was waited for in vain: somebody else, who waited too, got its panic.
+#[derive(Debug)]
+pub(super) struct Panicked;
+
+impl std::error::Error for Panicked {}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the store panicked")
+    }
+}
+
+/// The fetches under way.
+#[derive(Default)]
+pub(super) struct Flights(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    under_way: HashMap<CredentialKey, UnderWay>,
+    /// Of the flight that was made last.
+    number: u64,
+}
+
+struct UnderWay {
+    number: u64,
+    begun: Arc<OnceLock<Begun>>,
+    flight: WeakShared<BoxFuture<'static, Outcome>>,
+}
+
+/// A flight's place in the table: given up when it ends or is dropped, by whoever drops it.
+pub(super) struct Place {
+    flights: Arc<Flights>,
+    key: CredentialKey,
+    number: u64,
+    begun: Arc<OnceLock<Begun>>,
+}
+
+impl Place {
+    /// The fetch begins.
+    pub(super) fn begin(&self, begun: Begun) {
+        // It begins once, so nothing was there.
+        let _already = self.begun.set(begun);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut table = lock(&self.flights.0);
+        if table.under_way.get(&self.key).is_some_and(|flight| flight.number == self.number) {
+            table.under_way.remove(&self.key);
+        }
+    }
+}
+
+impl Flights {
+    /// The flight that is under way for this credential, unless its fetch began too early; else a new one in its place.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        key: CredentialKey,
+        is_early: impl FnOnce(Begun) -> bool,
+        make: impl FnOnce(Place) -> Flight,
+    ) -> Flight {
+        // Declared before the lock, so dropped after it: the last handle on a flight drops its place, which locks too.
+        let (early, made);
+        let mut table = lock(&self.0);
+        if let Some(known) = table.under_way.get(&key) {
+            early = known.flight.upgrade();
+            match &early {
+                Some(flight) if !known.begun.get().is_some_and(|begun| is_early(*begun)) => {
+                    return flight.clone();
+                }
+                _ => {}
+            }
+        }
+        table.number = table.number.wrapping_add(1);
+        let (number, begun) = (table.number, Arc::<OnceLock<Begun>>::default());
+        made = make(Place { flights: Arc::clone(self), key, number, begun: Arc::clone(&begun) });
+        // Nobody has driven it yet, so it has not ended, and there is a weak handle.
+        if let Some(flight) = made.downgrade() {
+            table.under_way.insert(key, UnderWay { number, begun, flight });
+        }
+        made.clone()
+    }
+}
+
+/// No panic happens between two changes that belong together, so what a poisoned lock guards is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
