@@ -441,3 +441,133 @@ fn hostile() -> Vec<(&'static str, Lines)> {
         ("no lines", vec![]),
     ]
 }
+
+/// The same behind a cache.
+#[cfg(feature = "cache")]
+mod cached {
+    use std::future::{Future, poll_fn};
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use keygate::{Cached, CredentialId, Digest, StoreError, Validity};
+
+    use super::*;
+
+    /// A database: it has to be asked, and stands still while it is told to.
+    #[derive(Clone, Default)]
+    struct Database(MemoryStore, Arc<AtomicBool>);
+
+    #[async_trait]
+    impl Lookup for Database {
+        async fn find(&self, kind: Kind, id: &CredentialId) -> Result<Option<Arc<Record>>, StoreError> {
+            poll_fn(|_| if self.1.load(Ordering::Relaxed) { Poll::Pending } else { Poll::Ready(()) }).await;
+            self.0.find(kind, id).await
+        }
+    }
+
+    fn issued(host: &mut Host) -> (Database, Vec<String>) {
+        let database = Database::default();
+        let texts = Kind::ALL.map(|kind| host.issue(kind, &SystemRandom));
+        for record in host.records.values() {
+            assert_eq!(at_once(database.0.insert(record)).unwrap(), Inserted::Yes);
+        }
+        (database, texts.into())
+    }
+
+    /// The hot path behind a cache: a hit does not allocate, nor does a known absence.
+    #[test]
+    fn a_hit_allocates_nothing() {
+        let _alone = ONE_AT_A_TIME.lock();
+        let mut host = Host::new(&SystemRandom);
+        let (database, texts) = issued(&mut host);
+        let unknown = host.keys.draw(Kind::ApiKey, &SystemRandom).unwrap().text.expose().to_owned();
+        let clock = ManualClock::at(NOW);
+        let gate = Authenticator::builder(Cached::new(database), host.keys.clone()).clock(clock);
+        let gate = gate.build().unwrap();
+        for text in &texts {
+            let line = [line(text)];
+            at_once(gate.authenticate(&line)).unwrap();
+            assert!(allocates_nothing(text, || at_once(gate.authenticate(&line))).is_ok());
+        }
+        let line = [line(&unknown)];
+        assert!(at_once(gate.authenticate(&line)).is_err());
+        let refusal = allocates_nothing("an absence", || at_once(gate.authenticate(&line))).unwrap_err();
+        assert_eq!(refusal.reason().code(), "unknown_credential");
+    }
+
+    fn key(at: u64) -> CredentialKey {
+        CredentialKey::new(Kind::ApiKey, CredentialId::parse(&format!("id{at}")).unwrap())
+    }
+
+    /// Promise P24: a million ids that nobody issued displace no record, and take less than 8 MiB.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn made_up_ids_displace_no_record_and_stay_small() {
+        let _alone = ONE_AT_A_TIME.lock();
+        let mut host = Host::new(&SystemRandom);
+        let (database, _) = issued(&mut host);
+        let cached = Cached::new(database);
+        let known: Vec<CredentialKey> = host.records.keys().copied().collect();
+        for CredentialKey { kind, id } in &known {
+            assert!(at_once(cached.find(*kind, id)).unwrap().is_some());
+        }
+        let ask = |at| {
+            let CredentialKey { kind, id } = key(at);
+            assert!(at_once(cached.find(kind, &id)).unwrap().is_none());
+        };
+        (0..1_000).for_each(ask);
+        forget_the_peak();
+        let before = peak_kibibytes();
+        (1_000..1_000_000).for_each(ask);
+        let grown = peak_kibibytes() - before;
+        assert!(grown < 8 * 1_024, "the process grew by {grown} KiB");
+        let shown = format!("{cached:?}");
+        assert!(shown.contains("records: 3,"), "{shown}");
+        let absences = shown.split("absences: ").nth(1).unwrap().split(',').next().unwrap();
+        assert!(absences.parse::<usize>().unwrap() <= 10_240, "{shown}");
+    }
+
+    type Asked<'a> = Pin<Box<dyn Future<Output = Result<Option<Arc<Record>>, StoreError>> + Send + 'a>>;
+
+    fn poll(one: &mut Asked<'_>) -> Option<Result<Option<Arc<Record>>, StoreError>> {
+        match one.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Promises P29 and P30: fifty thousand at once against a store that stands still take less than 128 MiB, and ten thousand
+    /// that fit are answered in less than 64.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn many_at_once_stay_small() {
+        let _alone = ONE_AT_A_TIME.lock();
+        for (at_once, max_waiting, mebibytes) in [(50_000, 1_024, 128), (10_000, 10_000, 64)] {
+            let database = Database::default();
+            for at in 0..at_once {
+                let digest = Digest::from_parts(1, Some(1), &[7; 32]).unwrap();
+                let grant = fixtures::grant(Kind::ApiKey);
+                let record =
+                    Record::builder(key(at).id, grant, digest, NOW).validity(Validity::until(fixtures::END));
+                let record = Arc::new(record.build().unwrap());
+                assert_eq!(super::at_once(database.0.insert(&record)).unwrap(), Inserted::Yes);
+            }
+            database.1.store(true, Ordering::Relaxed);
+            let cached = Cached::builder(database.clone()).max_waiting(max_waiting).build().unwrap();
+            forget_the_peak();
+            let before = peak_kibibytes();
+            let mut waiting: Vec<Asked<'_>> = Vec::new();
+            for at in 0..at_once {
+                let cached = &cached;
+                let mut one: Asked<'_> =
+                    Box::pin(async move { cached.find(Kind::ApiKey, &key(at).id).await });
+                // A task is kept until its caller reads the answer.
+                let _failed_at_once = poll(&mut one);
+                waiting.push(one);
+            }
+            let grown = peak_kibibytes() - before;
+            assert!(grown < mebibytes * 1_024, "{at_once} took {grown} KiB");
+        }
+    }
+}

@@ -1,10 +1,31 @@
 //! What a store has of a credential: its record, and beside it when each secret was last used.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{CredentialKey, Record, Timestamp};
+use super::{StoreError, Updated};
+use crate::{CredentialKey, Record, Revocation, Timestamp};
 
 /// What a store has of a credential: its record, and when its secrets were last used.
+///
+/// ```
+/// use std::sync::Arc;
+/// use keygate::{ApiKeyGrant, DigestKeys, Entry, Kind, Record, Revocation, SystemRandom, Timestamp, Updated};
+///
+/// # let drawn = DigestKeys::ephemeral()?.draw(Kind::ApiKey, &SystemRandom)?;
+/// # let now = Timestamp::from_unix(1_795_518_000);
+/// # let record = Record::builder(drawn.key.id, ApiKeyGrant::new("u-17")?, drawn.digest, now).version(1).build()?;
+/// let mut row = Entry::from(Arc::new(record));
+/// let renamed = Arc::new(row.record.to_builder().name("deploys").version(2).build()?);
+/// assert_eq!(row.update(1, &renamed)?, Updated::Yes);
+/// assert_eq!(row.update(1, &renamed)?, Updated::Changed); // somebody was quicker
+///
+/// assert!(row.is_live(now));
+/// assert!(row.revoke(&Revocation::new(now, "left the company"))?);
+/// assert!(!row.revoke(&Revocation::new(now, "again"))?); // the first one stays
+/// assert!(!row.is_live(now));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "every store makes these two values")]
 pub struct Entry {
@@ -12,6 +33,81 @@ pub struct Entry {
     pub record: Arc<Record>,
     /// Beside the record and no part of it: a use does not change its version.
     pub uses: LastUses,
+}
+
+/// What the methods of [`Store`](crate::Store) ask of one entry, for stores that do it in Rust and as the words for those that do it
+/// in a query.
+impl Entry {
+    /// Replaces the record, if its version is the one that was `seen`: [`Store::update`](crate::Store::update).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::rejected`] for a version that is not later, or another owner; then nothing changes.
+    pub fn update(&mut self, seen: u64, record: &Arc<Record>) -> Result<Updated, StoreError> {
+        if record.version() <= seen {
+            return Err(StoreError::rejected("an update needs a later version than the one that was seen"));
+        }
+        if self.record.version() != seen {
+            return Ok(Updated::Changed);
+        }
+        if self.record.owner() != record.owner() {
+            return Err(StoreError::rejected("an update does not change the owner"));
+        }
+        self.record = Arc::clone(record);
+        self.uses.forget_gone(record);
+        Ok(Updated::Yes)
+    }
+
+    /// Revokes the record, with its next version, unless it is revoked already; whether that was so:
+    /// [`Store::revoke_owned`](crate::Store::revoke_owned).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::rejected`] for a reason that is too long or that no record takes; then nothing changes.
+    pub fn revoke(&mut self, revocation: &Revocation) -> Result<bool, StoreError> {
+        if self.record.revocation().is_some() {
+            return Ok(false);
+        }
+        let next = self.record.to_builder().revoked(revocation.clone());
+        let next = next.version(self.record.version().saturating_add(1)).build();
+        self.record = Arc::new(next.map_err(StoreError::rejected)?);
+        Ok(true)
+    }
+
+    /// Whether it is neither revoked nor expired; it may be disabled, or not valid yet.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.record.revocation().is_none() && self.record.validity().expires_at().is_none_or(|end| now < end)
+    }
+
+    /// Whether it is not revoked and ends at `from` or later and before `until`: [`Store::expiring`](crate::Store::expiring).
+    #[must_use]
+    pub fn is_expiring(&self, from: Timestamp, until: Timestamp) -> bool {
+        let end = self.record.validity().expires_at();
+        self.record.revocation().is_none() && end.is_some_and(|end| from <= end && end < until)
+    }
+
+    /// Whether it is live, was made before `since` and not used at `since` or later: [`Store::unused`](crate::Store::unused).
+    #[must_use]
+    pub fn is_unused(&self, since: Timestamp, now: Timestamp) -> bool {
+        let is_used = self.uses.latest().is_some_and(|used| used >= since);
+        self.is_live(now) && self.record.created_at() < since && !is_used
+    }
+
+    /// Whether it was revoked or expired before this time: [`Store::purge`](crate::Store::purge).
+    #[must_use]
+    pub fn is_over(&self, before: Timestamp) -> bool {
+        self.record.revocation().is_some_and(|revocation| revocation.at < before)
+            || self.record.validity().expires_at().is_some_and(|end| end < before)
+    }
+
+    /// Notes a use by one of the record's secrets; that of another one is ignored, and an earlier time than the known one
+    /// changes nothing. What [`Store::record_uses`](crate::Store::record_uses) does.
+    pub fn note_use(&mut self, secret: u32, at: Timestamp) {
+        if holds(&self.record, secret) {
+            self.uses.note(secret, at);
+        }
+    }
 }
 
 impl From<Arc<Record>> for Entry {
@@ -79,7 +175,7 @@ impl LastUses {
 }
 
 /// Whether one of the record's secrets has this number.
-pub(super) fn holds(record: &Record, secret: u32) -> bool {
+fn holds(record: &Record, secret: u32) -> bool {
     record.current().number == secret
         || record.retiring().is_some_and(|retiring| retiring.secret.number == secret)
 }
@@ -99,4 +195,40 @@ pub struct SlotCount {
     pub digests: u64,
     /// Secrets whose text has a guard that was made with its key.
     pub guards: u64,
+}
+
+impl SlotCount {
+    /// The counts of these records, in the order of slots: what [`Store::count_slots`](crate::Store::count_slots) answers.
+    #[must_use]
+    pub fn tally<'a>(records: impl IntoIterator<Item = &'a Record>, now: Timestamp) -> Vec<Self> {
+        let mut tally = Tally::default();
+        records.into_iter().for_each(|record| tally.add(record, now));
+        tally.counts()
+    }
+}
+
+/// Counts slots, a record at a time.
+#[derive(Default)]
+pub(super) struct Tally(BTreeMap<u8, SlotCount>);
+
+impl Tally {
+    pub(super) fn add(&mut self, record: &Record, now: Timestamp) {
+        let retiring = record.retiring().filter(|retiring| now < retiring.ends_at);
+        for secret in
+            [Some(record.current()), retiring.map(|retiring| &retiring.secret)].into_iter().flatten()
+        {
+            self.count(secret.digest.slot(), 1, 0);
+            secret.digest.guard_slot().into_iter().for_each(|slot| self.count(slot, 0, 1));
+        }
+    }
+
+    fn count(&mut self, slot: u8, digests: u64, guards: u64) {
+        let counted = self.0.entry(slot).or_insert(SlotCount { slot, digests: 0, guards: 0 });
+        counted.digests = counted.digests.saturating_add(digests);
+        counted.guards = counted.guards.saturating_add(guards);
+    }
+
+    pub(super) fn counts(self) -> Vec<SlotCount> {
+        self.0.into_values().collect()
+    }
 }

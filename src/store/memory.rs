@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use hashbrown::hash_table::Entry as Place;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::entry::holds;
+use super::entry::Tally;
 use super::{Entry, Inserted, Lookup, Peek, SlotCount, Store, StoreError, Updated, Use};
-use crate::{CredentialId, CredentialKey, Invalid, Kind, Owner, Record, Revocation, Timestamp};
+use crate::{CredentialId, CredentialKey, Kind, Owner, Record, Revocation, Timestamp};
 
 /// A store in memory: for a service of one process, and for tests. What it holds is gone with its last handle.
 ///
@@ -124,11 +124,11 @@ impl Inner {
     }
 
     /// Removes an entry, if it is still what it was taken for.
-    fn remove_if(&self, key: CredentialKey, doomed: impl FnOnce(&Record) -> bool) -> bool {
+    fn remove_if(&self, key: CredentialKey, doomed: impl FnOnce(&Entry) -> bool) -> bool {
         let hash = self.hash(&key.id);
         let mut table = write(self.shard(hash));
         let Ok(found) = table.find_entry(hash, |entry| is(entry, key.kind, &key.id)) else { return false };
-        if !doomed(&found.get().record) {
+        if !doomed(found.get()) {
             return false;
         }
         let (entry, _) = found.remove();
@@ -208,21 +208,8 @@ impl Store for MemoryStore {
     }
 
     async fn update(&self, seen: u64, record: &Arc<Record>) -> Result<Updated, StoreError> {
-        if record.version() <= seen {
-            return Err(StoreError::rejected("an update needs a later version than the one that was seen"));
-        }
         let CredentialKey { kind, id } = record.key();
-        let updated = self.0.change(kind, &id, |entry| {
-            if entry.record.version() != seen {
-                return Ok(Updated::Changed);
-            }
-            if entry.record.owner() != record.owner() {
-                return Err(StoreError::rejected("an update does not change the owner"));
-            }
-            entry.record = Arc::clone(record);
-            entry.uses.forget_gone(record);
-            Ok(Updated::Yes)
-        });
+        let updated = self.0.change(kind, &id, |entry| entry.update(seen, record));
         updated.unwrap_or(Ok(Updated::Absent))
     }
 
@@ -249,7 +236,7 @@ impl Store for MemoryStore {
     async fn count_live(&self, owner: &Owner, now: Timestamp) -> Result<u64, StoreError> {
         let ids = self.0.ids(owner, None, usize::MAX);
         let live = ids.iter().filter(|id| {
-            self.0.with(owner.kind(), id, |entry| entry.is_some_and(|entry| is_live(&entry.record, now)))
+            self.0.with(owner.kind(), id, |entry| entry.is_some_and(|entry| entry.is_live(now)))
         });
         Ok(count(live.count()))
     }
@@ -262,15 +249,7 @@ impl Store for MemoryStore {
             .collect();
         let mut revoked = 0_u64;
         for CredentialKey { kind, id } in owned {
-            let done = self.0.change(kind, &id, |entry| {
-                if entry.record.revocation().is_some() {
-                    return Ok(false);
-                }
-                let record = entry.record.to_builder().revoked(revocation.clone());
-                entry.record = Arc::new(record.version(entry.record.version().saturating_add(1)).build()?);
-                Ok(true)
-            });
-            if done.transpose().map_err(|invalid: Invalid| StoreError::rejected(invalid))? == Some(true) {
+            if self.0.change(kind, &id, |entry| entry.revoke(revocation)).transpose()? == Some(true) {
                 revoked = revoked.saturating_add(1);
             }
         }
@@ -279,32 +258,15 @@ impl Store for MemoryStore {
 
     async fn record_uses(&self, uses: &[Use]) -> Result<(), StoreError> {
         for Use { key, secret, at } in uses {
-            self.0.change(key.kind, &key.id, |entry| {
-                if holds(&entry.record, *secret) {
-                    entry.uses.note(*secret, *at);
-                }
-            });
+            self.0.change(key.kind, &key.id, |entry| entry.note_use(*secret, *at));
         }
         Ok(())
     }
 
     async fn count_slots(&self, now: Timestamp) -> Result<Vec<SlotCount>, StoreError> {
-        let mut slots: BTreeMap<u8, SlotCount> = BTreeMap::new();
-        let mut count = |slot, digests: u64, guards: u64| {
-            let counted = slots.entry(slot).or_insert(SlotCount { slot, digests: 0, guards: 0 });
-            counted.digests = counted.digests.saturating_add(digests);
-            counted.guards = counted.guards.saturating_add(guards);
-        };
-        self.0.for_each(|entry| {
-            let retiring = entry.record.retiring().filter(|retiring| now < retiring.ends_at);
-            for secret in [Some(entry.record.current()), retiring.map(|retiring| &retiring.secret)] {
-                if let Some(digest) = secret.map(|secret| &secret.digest) {
-                    count(digest.slot(), 1, 0);
-                    digest.guard_slot().into_iter().for_each(|slot| count(slot, 0, 1));
-                }
-            }
-        });
-        Ok(slots.into_values().collect())
+        let mut tally = Tally::default();
+        self.0.for_each(|entry| tally.add(&entry.record, now));
+        Ok(tally.counts())
     }
 
     async fn expiring(
@@ -314,10 +276,7 @@ impl Store for MemoryStore {
         after: Option<&CredentialKey>,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        Ok(self.0.page(after, limit, |entry| {
-            let ends_at = entry.record.validity().expires_at();
-            entry.record.revocation().is_none() && ends_at.is_some_and(|end| from <= end && end < until)
-        }))
+        Ok(self.0.page(after, limit, |entry| entry.is_expiring(from, until)))
     }
 
     async fn unused(
@@ -327,35 +286,24 @@ impl Store for MemoryStore {
         after: Option<&CredentialKey>,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        Ok(self.0.page(after, limit, |entry| {
-            is_live(&entry.record, now)
-                && entry.record.created_at() < since
-                && entry.uses.latest().is_none_or(|used| used < since)
-        }))
+        Ok(self.0.page(after, limit, |entry| entry.is_unused(since, now)))
     }
 
     async fn purge(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
-        let is_doomed = |record: &Record| {
-            record.revocation().is_some_and(|revocation| revocation.at < before)
-                || record.validity().expires_at().is_some_and(|end| end < before)
-        };
         let mut removed = 0;
         // Another purge may take of the same page: fewer than `limit` are the last, so what it took is made up for.
         loop {
             let missing = limit.saturating_sub(removed);
-            let doomed = self.0.page(None, missing, |entry| is_doomed(&entry.record));
-            let taken = doomed.iter().filter(|entry| self.0.remove_if(entry.record.key(), is_doomed));
+            let doomed = self.0.page(None, missing, |entry| entry.is_over(before));
+            let taken = doomed
+                .iter()
+                .filter(|entry| self.0.remove_if(entry.record.key(), |entry| entry.is_over(before)));
             removed = removed.saturating_add(taken.count());
             if doomed.len() < missing || missing == 0 {
                 return Ok(count(removed));
             }
         }
     }
-}
-
-/// Neither revoked nor expired; it may be disabled, or not valid yet.
-fn is_live(record: &Record, now: Timestamp) -> bool {
-    record.revocation().is_none() && record.validity().expires_at().is_none_or(|end| now < end)
 }
 
 fn count(items: usize) -> u64 {

@@ -13,10 +13,10 @@ use super::{Database, Ticks, asked, cached, find, is_revoked, peeks, ready, revo
 
 /// A feed that tells what it is told, and is lost when it is told so.
 #[derive(Clone, Default)]
-struct Feed(Arc<Mutex<Line>>);
+pub(super) struct Feed(Arc<Mutex<Line>>);
 
 #[derive(Default)]
-struct Line {
+pub(super) struct Line {
     told: VecDeque<Result<Notice, StoreError>>,
     subscriptions: usize,
     refuses: bool,
@@ -24,7 +24,7 @@ struct Line {
 }
 
 impl Feed {
-    fn tell(&self, told: Result<Notice, StoreError>) {
+    pub(super) fn tell(&self, told: Result<Notice, StoreError>) {
         let mut line = self.0.lock().unwrap();
         line.told.push_back(told);
         line.waker.take().into_iter().for_each(Waker::wake);
@@ -49,9 +49,9 @@ impl ChangeFeed for Feed {
     }
 }
 
-type Following = Pin<Box<dyn Future<Output = StoreError> + Send>>;
+pub(super) type Following = Pin<Box<dyn Future<Output = StoreError> + Send>>;
 
-fn following(cached: &Cached<Database>, feed: &Feed) -> Following {
+pub(super) fn following(cached: &Cached<Database>, feed: &Feed) -> Following {
     let (cached, mut feed) = (cached.clone(), feed.clone());
     Box::pin(async move { cached.follow(&mut feed).await })
 }

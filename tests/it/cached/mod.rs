@@ -5,6 +5,7 @@ mod feed;
 mod flights;
 mod invalidation;
 mod judged_at_use;
+mod lessons;
 mod overload;
 mod stale;
 

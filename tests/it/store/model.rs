@@ -47,10 +47,10 @@ impl Naive {
 
     /// `None`: an error.
     fn update(&mut self, seen: u64, record: &Arc<Record>) -> Option<Updated> {
+        let Some(kept) = self.at(record.key()) else { return Some(Updated::Absent) };
         if record.version() <= seen {
             return None;
         }
-        let Some(kept) = self.at(record.key()) else { return Some(Updated::Absent) };
         if kept.record.version() != seen {
             return Some(Updated::Changed);
         }
