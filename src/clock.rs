@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 #[cfg(not(target_os = "linux"))]
-use std::time::SystemTime;
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime};
 
 #[cfg(target_os = "linux")]
 use rustix::time::{ClockId, clock_gettime};
@@ -19,7 +19,8 @@ pub trait Clock: Send + Sync {
     /// The time of day.
     fn now(&self) -> Timestamp;
 
-    /// Time that only goes forward, since a beginning of the clock's own choice: for ages, never for dates.
+    /// Time that only goes forward, since a beginning of the clock's own choice: for ages, never for dates. It goes on while the
+    /// machine sleeps, where the system has such a clock: what was known before a sleep is old after it.
     fn monotonic(&self) -> Duration;
 }
 
@@ -45,6 +46,9 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 /// ```
 #[derive(Clone, Copy)]
 pub struct SystemClock {
+    #[cfg(target_os = "linux")]
+    beginning: Duration,
+    #[cfg(not(target_os = "linux"))]
     beginning: Instant,
 }
 
@@ -52,7 +56,12 @@ impl SystemClock {
     /// A clock whose monotonic time begins now.
     #[must_use]
     pub fn new() -> Self {
-        Self { beginning: Instant::now() }
+        Self {
+            #[cfg(target_os = "linux")]
+            beginning: since_boot(),
+            #[cfg(not(target_os = "linux"))]
+            beginning: Instant::now(),
+        }
     }
 }
 
@@ -74,9 +83,21 @@ impl Clock for SystemClock {
         SystemTime::now().into()
     }
 
+    /// On Linux with the time that the machine slept.
+    #[inline]
     fn monotonic(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        return since_boot().saturating_sub(self.beginning);
+        #[cfg(not(target_os = "linux"))]
         self.beginning.elapsed()
     }
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn since_boot() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.try_into().unwrap_or(0))
 }
 
 impl fmt::Debug for SystemClock {
