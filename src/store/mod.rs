@@ -14,6 +14,8 @@ mod memory;
 
 #[cfg(feature = "cache")]
 pub use cached::{Cached, CachedBuilder};
+#[cfg(feature = "tokio")]
+pub use deadline::Deadline;
 pub use entry::{Entry, LastUses, SlotCount, Use};
 pub use error::{StoreError, StoreErrorKind};
 pub use feed::{ChangeFeed, Notice};

@@ -119,7 +119,7 @@ fn an_id_that_is_drawn_again_overwrites_nothing() {
     assert_eq!(*caller.owner(), Owner::user("u-17").unwrap());
 }
 
-/// rustberg, others: a dead database looked like "no such key". And biscuit users: a time limit under load did.
+/// rustberg, others: a dead database looked like "no such key".
 #[test]
 fn a_dead_database_is_no_denial() {
     struct Dead;
@@ -135,6 +135,29 @@ fn a_dead_database_is_no_denial() {
     let refusal = block_on(gate.authenticate([line(issued.text.expose())])).unwrap_err();
     assert_eq!((refusal.class(), refusal.status()), (RefusalClass::Undecided, 503));
     assert_eq!(refusal.reason(), Reason::StoreUnavailable);
+}
+
+/// biscuit users: a time limit under load turned valid tokens into "unauthorized".
+#[cfg(feature = "tokio")]
+#[test]
+fn a_time_limit_is_no_denial() {
+    struct Overloaded;
+    #[async_trait]
+    impl Lookup for Overloaded {
+        async fn find(&self, _: Kind, _: &CredentialId) -> Result<Option<Arc<Record>>, StoreError> {
+            std::future::pending().await
+        }
+    }
+    let service = service();
+    let issued = block_on(service.issuer.api_keys().issue(api_key())).unwrap();
+    let lookup = keygate::Deadline::new(Overloaded, std::time::Duration::from_secs(2)).unwrap();
+    let gate = Authenticator::builder(lookup, service.keys).clock(service.clock).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let refusal = runtime.block_on(gate.authenticate([line(issued.text.expose())])).unwrap_err();
+    assert_eq!((refusal.class(), refusal.status()), (RefusalClass::Undecided, 503));
+    assert_eq!(refusal.reason(), Reason::StoreUnavailable);
+    assert_eq!(refusal.explain().to_string(), "the store did not answer: no answer within 2 s");
 }
 
 /// Kubernetes: a token of a deleted account worked for a new account of the same name.

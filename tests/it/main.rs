@@ -21,6 +21,7 @@ mod decision;
 mod digest;
 mod examples;
 mod examples_drivers;
+mod faults;
 mod header;
 mod issuer;
 mod leaks;

@@ -9,7 +9,7 @@ use super::watched::Watched;
 use super::{at, built, id, of, organization, user};
 
 /// All that a store is asked for, once each; what it answered, as text.
-fn ask_all(store: &dyn Store) -> Vec<String> {
+pub(super) fn ask_all(store: &dyn Store) -> Vec<String> {
     let (kind, owner) = (Kind::ApiKey, user("u-17"));
     let record = built(of(&owner, "a"));
     let other = built(of(&owner, "b").validity(keygate::Validity::until(at(50))));

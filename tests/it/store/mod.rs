@@ -1,5 +1,7 @@
 //! The traits of stores and their contract, on the store in memory.
 
+#[cfg(feature = "tokio")]
+mod deadline;
 mod errors;
 mod forwarding;
 mod ids;
