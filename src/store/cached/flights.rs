@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::future::{BoxFuture, Shared, WeakShared};
@@ -28,7 +29,7 @@ pub(super) enum Failure {
     Panicked(Panic),
 }
 
-/// A store's panic, for the first who takes it.
+/// A store's panic, for who made the call.
 #[derive(Clone)]
 pub(super) struct Panic(Arc<Mutex<Option<Box<dyn Any + Send>>>>);
 
@@ -37,12 +38,14 @@ impl Panic {
         Self(Arc::new(Mutex::new(Some(payload))))
     }
 
-    pub(super) fn take(&self) -> Option<Box<dyn Any + Send>> {
-        lock(&self.0).take()
+    /// Goes on with it.
+    pub(super) fn resume(&self) -> ! {
+        let payload = lock(&self.0).take();
+        resume_unwind(payload.unwrap_or_else(|| Box::new(Panicked.to_string())))
     }
 }
 
-/// A fetch was waited for in vain: somebody else, who waited too, got its panic.
+/// A fetch was waited for in vain: who made it got its panic.
 #[derive(Debug)]
 pub(super) struct Panicked;
 
@@ -97,13 +100,14 @@ impl Drop for Place {
 }
 
 impl Flights {
-    /// The flight that is under way for this credential, unless its fetch began too early; else a new one in its place.
+    /// The flight that is under way for this credential, unless its fetch began too early; else a new one in its place. And whether
+    /// it is the new one.
     pub(super) fn join(
         self: &Arc<Self>,
         key: CredentialKey,
         is_early: impl FnOnce(Begun) -> bool,
         make: impl FnOnce(Place) -> Flight,
-    ) -> Flight {
+    ) -> (Flight, bool) {
         // Declared before the lock, so dropped after it: the last handle on a flight drops its place, which locks too.
         let (early, made);
         let mut table = lock(&self.0);
@@ -111,7 +115,7 @@ impl Flights {
             early = known.flight.upgrade();
             match &early {
                 Some(flight) if !known.begun.get().is_some_and(|begun| is_early(*begun)) => {
-                    return flight.clone();
+                    return (flight.clone(), false);
                 }
                 _ => {}
             }
@@ -123,7 +127,7 @@ impl Flights {
         if let Some(flight) = made.downgrade() {
             table.under_way.insert(key, UnderWay { number, begun, flight });
         }
-        made.clone()
+        (made.clone(), true)
     }
 }
 

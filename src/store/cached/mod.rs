@@ -8,7 +8,7 @@ mod hearing;
 mod shelf;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ use crate::{Clock, CredentialId, CredentialKey, Kind, Owner, Record, Revocation,
 /// # How it asks
 ///
 /// * All who ask for one credential at the same time share one call. Whoever waits drives it, so a request that
-///   is given up holds back no other; a panic of the store is one caller's, and *undecided* for those who waited with it.
+///   is given up holds back no other; a panic of the store is that of who made the call, and *undecided* for those who waited with it.
 /// * At most 64 calls at a time and 1,024 in the queue before them (of credentials, not of callers); beyond that it fails at
 ///   once, as [unavailable](StoreErrorKind::Unavailable). It has no timer: give what is inside a deadline.
 /// * A call that takes longer than `max_staleness` is *unavailable* too: its answer would be older than was promised.
@@ -214,7 +214,7 @@ impl<L: Lookup + 'static> Inner<L> {
             return self.fetch(key, |_| {}).await.map(|fetched| fetched.record);
         }
         let is_early = |begun: Begun| begun.generation < generation || now.saturating_sub(begun.at) > bound;
-        let flight = self.flights.join(key, is_early, |place| self.flight(key, place));
+        let (flight, is_own) = self.flights.join(key, is_early, |place| self.flight(key, place));
         let failure = match flight.await {
             Ok(Fetched { record, begun }) => {
                 let now = self.clock.monotonic();
@@ -224,10 +224,8 @@ impl<L: Lookup + 'static> Inner<L> {
                 StoreError::unavailable(TooLate)
             }
             Err(Failure::Store(error)) => error,
-            Err(Failure::Panicked(panic)) => match panic.take() {
-                Some(payload) => resume_unwind(payload),
-                None => StoreError::unavailable(Panicked),
-            },
+            Err(Failure::Panicked(panic)) if is_own => panic.resume(),
+            Err(Failure::Panicked(_)) => StoreError::unavailable(Panicked),
         };
         self.stale(&key, &failure).map(Some).ok_or(failure)
     }

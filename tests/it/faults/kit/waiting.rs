@@ -37,6 +37,7 @@ pub(crate) fn run(stack: &Stack) {
                 while said.is_none() && waiter.was_woken() {
                     said = waiter.poll(second.as_mut());
                 }
+                // A call that never answers is given up by both.
                 (ended.is_err(), said)
             });
             assert_eq!(host.faulty.fired(), 1, "{case}");
