@@ -62,7 +62,9 @@ impl Store for Table {
     }
     async fn record_uses(&self, uses: &[Use]) -> Result<(), StoreError> {
         let mut rows = self.rows();
-        uses.iter().for_each(|one| { rows.get_mut(&one.key).map(|row| row.note_use(one.secret, one.at)); });
+        for Use { key, secret, at } in uses {
+            rows.get_mut(key).into_iter().for_each(|row| row.note_use(*secret, *at));
+        }
         Ok(())
     }
     async fn count_slots(&self, now: Timestamp) -> Result<Vec<SlotCount>, StoreError> {

@@ -120,7 +120,7 @@
 //! The default build has no runtime, no HTTP types, no slow hash and no `unsafe` code of ours.
 //!
 //! * `cache`: `Cached`, a lookup or a store behind a cache whose answers are never older than a bound.
-//! * `conformance`: the kit that proves a host's own store. Among dev-dependencies only.
+//! * `conformance`: the kit that proves a host's own store right. Among dev-dependencies only.
 //! * `tokio`: `Deadline`, which limits how long a call of a lookup or a store may take, by tokio's timer.
 //! * `test-kit`: for the tests of a host's handlers, callers that nobody authenticated and randomness that a seed repeats.
 //!   Among dev-dependencies only.

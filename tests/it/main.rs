@@ -17,6 +17,8 @@ mod access_token;
 mod authenticator;
 #[cfg(feature = "cache")]
 mod cached;
+#[cfg(feature = "conformance")]
+mod conformance;
 mod decision;
 mod digest;
 mod examples;

@@ -33,11 +33,6 @@ impl Hearing {
         }
     }
 
-    /// Whether a notice at this time follows the one before it without a gap.
-    pub(super) fn is_followed(&self, now: Duration) -> bool {
-        self.heard.load(Ordering::Acquire) != NEVER && !self.is_lost(now)
-    }
-
     pub(super) fn hear(&self, now: Duration) {
         let now = now.as_nanos().try_into().unwrap_or(LOST);
         self.heard.store(now.min(LOST - 1), Ordering::Release);

@@ -5,6 +5,8 @@ mod builder;
 mod flights;
 mod generations;
 mod hearing;
+#[cfg(all(test, keygate_loom))]
+mod loom_tests;
 mod shelf;
 
 use std::fmt;
@@ -134,7 +136,8 @@ impl<L> Cached<L> {
     /// ```
     pub async fn follow(&self, feed: &mut dyn ChangeFeed) -> StoreError {
         let inner = &*self.0;
-        let _lost_at_the_end = LostWhenDropped(&inner.hearing);
+        // Lost until it is heard: a subscription may wait long for its connection.
+        let _lost_before_and_after = Lost::now_and_when_dropped(&inner.hearing);
         if let Err(error) = feed.subscribe().await {
             return error;
         }
@@ -142,7 +145,7 @@ impl<L> Cached<L> {
         loop {
             let now = inner.clock.monotonic();
             // Forgotten first and heard then: nothing from within the gap is used under the longer bound.
-            if notice == Notice::ManyChanged || !inner.hearing.is_followed(now) {
+            if notice == Notice::ManyChanged || inner.hearing.is_lost(now) {
                 inner.generations.raise_all();
             } else if let Notice::Changed(key) = &notice {
                 inner.generations.raise(key);
@@ -156,9 +159,16 @@ impl<L> Cached<L> {
     }
 }
 
-struct LostWhenDropped<'a>(&'a Hearing);
+struct Lost<'a>(&'a Hearing);
 
-impl Drop for LostWhenDropped<'_> {
+impl<'a> Lost<'a> {
+    fn now_and_when_dropped(hearing: &'a Hearing) -> Self {
+        hearing.lose();
+        Self(hearing)
+    }
+}
+
+impl Drop for Lost<'_> {
     fn drop(&mut self) {
         self.0.lose();
     }
@@ -207,15 +217,30 @@ impl<L> Inner<L> {
 impl<L: Lookup + 'static> Inner<L> {
     async fn ask(self: &Arc<Self>, key: CredentialKey) -> Result<Option<Arc<Record>>, StoreError> {
         let generation = self.generations.of(&key);
-        let now = self.clock.monotonic();
-        let bound = self.bound(now);
+        let asked = self.clock.monotonic();
+        let bound = self.bound(asked);
         if bound.is_zero() {
             // Nothing is shared then, and what one's own call brought is as new as it can be.
-            return self.fetch(key, |_| {}).await.map(|fetched| fetched.record);
+            let Fetched { record, begun } = self.fetch(key, |_| {}).await?;
+            let (age, longest) = (self.clock.monotonic().saturating_sub(begun.at), self.bounds.records);
+            let is_late = !longest.is_zero() && age > longest;
+            return if is_late { Err(StoreError::unavailable(TooLate)) } else { Ok(record) };
         }
-        let is_early = |begun: Begun| begun.generation < generation || now.saturating_sub(begun.at) > bound;
-        let (flight, is_own) = self.flights.join(key, is_early, |place| self.flight(key, place));
-        let failure = match flight.await {
+        let join = |longest: Duration| {
+            let is_early =
+                |begun: Begun| begun.generation < generation || asked.saturating_sub(begun.at) > longest;
+            self.flights.join(key, is_early, |place| self.flight(key, place))
+        };
+        let (flight, mut is_own) = join(bound);
+        let mut outcome = flight.await;
+        if let Ok(Fetched { record: None, begun }) = &outcome
+            && asked.saturating_sub(begun.at) > self.bounds.absences
+        {
+            // That it would be an absence, which is old sooner, was not known before.
+            let (flight, is_new) = join(self.bounds.absences);
+            (outcome, is_own) = (flight.await, is_new);
+        }
+        let failure = match outcome {
             Ok(Fetched { record, begun }) => {
                 let now = self.clock.monotonic();
                 if now.saturating_sub(begun.at) <= self.bound(now) {
@@ -324,8 +349,12 @@ impl Drop for Writing<'_> {
 
 #[async_trait]
 impl<S: Store + 'static> Store for Cached<S> {
+    /// Also forgets what it read: whoever reads the truth may acknowledge what it says without a write, be it another process's
+    /// or one of its own that failed and was done all the same.
     async fn read(&self, kind: Kind, id: &CredentialId) -> Result<Option<Entry>, StoreError> {
-        self.0.lookup.read(kind, id).await
+        let entry = self.0.lookup.read(kind, id).await;
+        self.invalidate(&CredentialKey::new(kind, *id));
+        entry
     }
 
     async fn insert(&self, record: &Arc<Record>) -> Result<Inserted, StoreError> {

@@ -7,6 +7,7 @@ mod invalidation;
 mod judged_at_use;
 mod lessons;
 mod overload;
+mod simulation;
 mod stale;
 
 use std::future::{Future, poll_fn};

@@ -1,0 +1,6 @@
+//! The kit that proves a store: a right one passes, and each wrong one is caught by the rule that it breaks.
+
+mod report;
+mod right;
+mod rows;
+mod wrong;

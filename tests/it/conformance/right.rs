@@ -1,0 +1,97 @@
+//! A right store passes, whoever runs the kit.
+
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use keygate::conformance::{self, Conformance};
+use keygate::{MemoryStore, Store};
+use pollster::block_on;
+
+use super::rows::{Flawed, Right};
+
+type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[test]
+fn the_memory_store_keeps_every_rule() {
+    for _ in 0..100 {
+        block_on(conformance::run(async || MemoryStore::new())).unwrap();
+    }
+}
+
+/// With all that a host can do, nothing is left unchecked.
+#[test]
+fn a_hosts_own_store_keeps_every_rule() {
+    let kit = Conformance::new(async || Flawed::<Right>::default())
+        .plant(async |store, key, bytes| store.rows.plant(key, bytes))
+        .break_off(async |store| store.rows.close());
+    for _ in 0..10 {
+        let report = block_on(kit.run()).unwrap();
+        assert_eq!((report.checked().count(), report.unchecked().count()), (44, 0));
+    }
+}
+
+/// A handle on a store is a store here, too; each rule asks for a new one.
+#[test]
+fn a_store_behind_a_handle() {
+    let made = AtomicUsize::new(0);
+    let make_store = async || {
+        made.fetch_add(1, Ordering::SeqCst);
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        store
+    };
+    block_on(conformance::run(make_store)).unwrap();
+    assert_eq!(made.load(Ordering::SeqCst), 38);
+}
+
+/// A runtime of one thread, which would stand still if the kit blocked it, or looked on without an end.
+#[test]
+fn a_runtime_of_one_thread() {
+    let (queue, spawned) = (Arc::new(Mutex::new(VecDeque::<Job>::new())), Arc::new(AtomicUsize::new(0)));
+    let (jobs, count) = (Arc::clone(&queue), Arc::clone(&spawned));
+    let kit = Conformance::new(async || MemoryStore::new()).spawn(move |job| {
+        count.fetch_add(1, Ordering::SeqCst);
+        jobs.lock().unwrap().push_back(job);
+    });
+    let mut run = pin!(kit.run());
+    let mut context = Context::from_waker(Waker::noop());
+    let result = loop {
+        if let Poll::Ready(result) = run.as_mut().poll(&mut context) {
+            break result;
+        }
+        let job = queue.lock().unwrap().pop_front();
+        let mut job = job.expect("what is waited for was spawned");
+        if job.as_mut().poll(&mut context).is_pending() {
+            queue.lock().unwrap().push_back(job);
+        }
+    };
+    result.unwrap();
+    assert!(spawned.load(Ordering::SeqCst) > 128);
+}
+
+/// Where threads of the kit's own are at work, the host's executor is free, and is woken when they are done.
+#[test]
+fn the_executor_is_free_meanwhile() {
+    let mut run = Box::pin(conformance::run(async || MemoryStore::new()));
+    let mut pending = 0;
+    let result = block_on(std::future::poll_fn(|context| {
+        let polled = run.as_mut().poll(context);
+        pending += usize::from(polled.is_pending());
+        polled
+    }));
+    result.unwrap();
+    assert!((1..=38).contains(&pending), "{pending}");
+}
+
+/// The future goes wherever a runtime of many threads takes it; dropped halfway, it leaves nothing to wait for.
+#[test]
+fn a_run_may_be_sent_and_dropped() {
+    let run = async { conformance::run(async || MemoryStore::new()).await };
+    thread::spawn(move || block_on(run)).join().unwrap().unwrap();
+    let mut run = Box::pin(conformance::run(async || MemoryStore::new()));
+    let polled = run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending(), "it waits for threads");
+}

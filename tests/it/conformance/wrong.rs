@@ -1,0 +1,657 @@
+//! Stores that are broken as real ones are, and the rules by whose names they are caught.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use keygate::conformance::Conformance;
+use keygate::{
+    CredentialId, CredentialKey, Entry, Inserted, LastUses, Owner, Peek, Record, Revocation, SlotCount,
+    Timestamp, Updated, Use,
+};
+use pollster::block_on;
+
+use super::rows::{Answer, Flaw, Flawed, Row, Rows, holds, is_dead_before, is_live};
+
+/// The rules that a store with this flaw breaks.
+fn broken<F: Flaw>() -> Vec<&'static str> {
+    let kit = Conformance::new(async || Flawed::<F>::default())
+        .plant(async |store, key, bytes| store.rows.plant(key, bytes))
+        .break_off(async |store| store.rows.close());
+    let violations = block_on(kit.run()).unwrap_err();
+    assert_eq!(violations.report().unchecked().count(), 0);
+    violations.broken().iter().map(|violation| violation.rule).collect()
+}
+
+#[track_caller]
+fn breaks<F: Flaw>(expected: &[&str]) {
+    assert_eq!(broken::<F>(), expected);
+}
+
+/// Beside what is always broken, these may be.
+#[track_caller]
+fn breaks_at_least<F: Flaw>(always: &[&str], at_times: &[&str]) {
+    let broken = broken::<F>();
+    assert!(always.iter().all(|rule| broken.contains(rule)), "{broken:?}");
+    let is_known = |rule| always.contains(rule) || at_times.contains(rule);
+    assert!(broken.iter().all(is_known), "{broken:?}");
+}
+
+/// A race is caught every time, and not only now and then.
+#[track_caller]
+fn always_breaks<F: Flaw>(always: &[&str], at_times: &[&str]) {
+    (0..20).for_each(|_| breaks_at_least::<F>(always, at_times));
+}
+
+/// A window of a race, held open until somebody came between. On the kit's threads alone: elsewhere nobody can.
+#[derive(Default)]
+struct Window(Mutex<Passed>, Condvar);
+
+#[derive(Default)]
+struct Passed {
+    times: usize,
+    in_vain: usize,
+}
+
+impl Window {
+    /// Somebody is here.
+    fn pass(&self) {
+        self.0.lock().unwrap().times += 1;
+        self.1.notify_all();
+    }
+
+    /// Until so many more were here. Nobody may be left to come: then it is not held for long, and not often.
+    fn hold(&self, others: usize) {
+        let passed = self.0.lock().unwrap();
+        if passed.in_vain < 3 && thread::current().name() == Some("keygate-conformance") {
+            let enough = passed.times + others;
+            let longest = Duration::from_millis(10);
+            let waited = self.1.wait_timeout_while(passed, longest, |passed| passed.times < enough);
+            let (mut passed, result) = waited.unwrap();
+            passed.in_vain += usize::from(result.timed_out());
+        }
+    }
+}
+
+macro_rules! flaws {
+    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Default)]
+        struct $name;
+
+        impl Flaw for $name {
+            $($body)*
+        }
+    )*};
+}
+
+flaws! {
+    /// `INSERT OR REPLACE`.
+    InsertOverwrites {
+        fn insert(&self, rows: &Rows, record: &Record) -> Answer<Inserted> {
+            rows.open()?.insert(record.key(), Row::of(record));
+            Ok(Inserted::Yes)
+        }
+    }
+    /// The id alone is the primary key.
+    KindIsNoPartOfTheKey {
+        fn insert(&self, rows: &Rows, record: &Record) -> Answer<Inserted> {
+            let mut table = rows.open()?;
+            if table.keys().any(|key| key.id == record.key().id) {
+                return Ok(Inserted::IdTaken);
+            }
+            table.insert(record.key(), Row::of(record));
+            Ok(Inserted::Yes)
+        }
+    }
+    /// A column whose collation ignores case.
+    IdsIgnoreCase {
+        fn read(&self, rows: &Rows, wanted: CredentialKey) -> Answer<Option<Entry>> {
+            let is = |key: &CredentialKey| key.kind == wanted.kind && key.id.as_str().eq_ignore_ascii_case(wanted.id.as_str());
+            let table = rows.open()?;
+            let exact = table.get(&wanted);
+            exact.or_else(|| table.iter().find(|(key, _)| is(key)).map(|(_, row)| row)).map(Row::entry).transpose()
+        }
+    }
+    /// `UPDATE … WHERE id = ?`, without the version.
+    UpdateIgnoresTheVersion {
+        fn update(&self, rows: &Rows, _: u64, record: &Record) -> Answer<Updated> {
+            match rows.read(record.key())? {
+                Some(entry) => rows.update(entry.record.version(), record),
+                None => Ok(Updated::Absent),
+            }
+        }
+    }
+    /// An upsert.
+    UpdateInserts {
+        fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+            let updated = rows.update(seen, record)?;
+            if updated == Updated::Absent {
+                rows.open()?.insert(record.key(), Row::of(record));
+                return Ok(Updated::Yes);
+            }
+            Ok(updated)
+        }
+    }
+    /// `UPDATE credentials SET owner = …`.
+    UpdateChangesTheOwner {
+        fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+            if let Some(row) = rows.open()?.get_mut(&record.key()) && row.record()?.version() == seen {
+                row.owner = record.owner().clone();
+            }
+            rows.update(seen, record)
+        }
+    }
+    /// Whoever saw the version before the revocation may still write: the version did not count that.
+    UpdateRevives {
+        fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+            let now = rows.read(record.key())?;
+            match now.filter(|entry| entry.record.revocation().is_some() && entry.record.version() == seen + 1) {
+                Some(entry) if record.version() > seen + 1 => rows.update(entry.record.version(), record),
+                _ => rows.update(seen, record),
+            }
+        }
+    }
+    /// Times of use are columns of the row that is replaced.
+    UpdateForgetsUses {
+        fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+            let updated = rows.update(seen, record)?;
+            if updated == Updated::Yes && let Some(row) = rows.open()?.get_mut(&record.key()) {
+                row.uses = LastUses::default();
+            }
+            Ok(updated)
+        }
+    }
+    /// `OFFSET` where a row was taken off.
+    PageSkips {
+        fn list(&self, rows: &Rows, owner: &Owner, after: Option<&CredentialId>, limit: usize) -> Answer<Vec<Entry>> {
+            let skipped = usize::from(after.is_some());
+            Ok(rows.list(owner, after, limit.saturating_add(skipped))?.into_iter().skip(skipped).collect())
+        }
+    }
+    /// `>=` for `>`.
+    PageRepeats {
+        fn list(&self, rows: &Rows, owner: &Owner, after: Option<&CredentialId>, limit: usize) -> Answer<Vec<Entry>> {
+            let all = rows.list(owner, None, usize::MAX)?.into_iter();
+            Ok(all.filter(|entry| after.is_none_or(|after| entry.record.key().id >= *after)).take(limit).collect())
+        }
+    }
+    /// The order of a language, and not of bytes.
+    OrderIgnoresCase {
+        fn list(&self, rows: &Rows, owner: &Owner, after: Option<&CredentialId>, limit: usize) -> Answer<Vec<Entry>> {
+            let folded = |id: &CredentialId| (id.as_str().to_ascii_lowercase(), id.as_str().to_owned());
+            let all = rows.list(owner, None, usize::MAX)?.into_iter().map(|entry| (folded(&entry.record.key().id), entry));
+            let behind = all.filter(|(id, _)| after.is_none_or(|after| *id > folded(after)));
+            Ok(behind.collect::<BTreeMap<_, _>>().into_values().take(limit).collect())
+        }
+    }
+    /// The dead are not worth a line.
+    ListHidesTheDead {
+        fn list(&self, rows: &Rows, owner: &Owner, after: Option<&CredentialId>, limit: usize) -> Answer<Vec<Entry>> {
+            let all = rows.list(owner, after, usize::MAX)?.into_iter();
+            Ok(all.filter(|entry| entry.record.revocation().is_none()).take(limit).collect())
+        }
+    }
+    /// `LIKE ?`: a pattern.
+    ListTakesPatterns {
+        fn list(&self, rows: &Rows, owner: &Owner, after: Option<&CredentialId>, limit: usize) -> Answer<Vec<Entry>> {
+            let everybody: Vec<Owner> = rows.open()?.values().map(|row| row.owner.clone()).collect();
+            let all = |of: &Owner| rows.list(of, after, usize::MAX);
+            match owner {
+                Owner::User(user) if user.as_str() == "%" => {
+                    let users = everybody.iter().filter(|of| matches!(of, Owner::User(_)));
+                    Ok(users.flat_map(|of| all(of).unwrap()).take(limit).collect())
+                }
+                _ => rows.list(owner, after, limit),
+            }
+        }
+    }
+    /// `WHERE kind = ?`, and no owner.
+    ListForgetsTheOwner {
+        fn list(&self, rows: &Rows, owner: &Owner, after: Option<&CredentialId>, limit: usize) -> Answer<Vec<Entry>> {
+            let table = rows.open()?;
+            let of_kind = table.iter().filter(|(key, _)| key.kind == owner.kind() && after.is_none_or(|after| key.id > *after));
+            of_kind.take(limit).map(|(_, row)| row.entry()).collect()
+        }
+    }
+    CountForgetsTheOwner {
+        fn count_live(&self, rows: &Rows, owner: &Owner, now: Timestamp) -> Answer<u64> {
+            let mut count = 0;
+            for row in rows.open()?.values().filter(|row| row.owner.kind() == owner.kind()) {
+                count += u64::from(is_live(&*row.record()?, now));
+            }
+            Ok(count)
+        }
+    }
+    /// `<=` for `<`.
+    CountsWhatEnded {
+        fn count_live(&self, rows: &Rows, owner: &Owner, now: Timestamp) -> Answer<u64> {
+            let just_before = Timestamp::from_unix(now.as_unix().saturating_sub(1));
+            let live = rows.list(owner, None, usize::MAX)?;
+            Ok(live.iter().filter(|entry| is_live(&entry.record, just_before)).count().try_into().unwrap())
+        }
+    }
+    /// The organization's name alone, also of what is another's by the same name.
+    RevokeForgetsTheOrganization {
+        fn revoke_owned(&self, rows: &Rows, owner: &Owner, revocation: &Revocation) -> Answer<u64> {
+            let is = |of: &Owner| match (owner, of) {
+                (Owner::Project(_, wanted), Owner::Project(_, project)) => wanted == project,
+                _ => owner.includes(of),
+            };
+            revoke_where(rows, revocation, is, usize::MAX)
+        }
+    }
+    RevokeForgetsTheProjects {
+        fn revoke_owned(&self, rows: &Rows, owner: &Owner, revocation: &Revocation) -> Answer<u64> {
+            revoke_where(rows, revocation, |of| of == owner, usize::MAX)
+        }
+    }
+    /// The first page is all that there is.
+    RevokesOnePage {
+        fn revoke_owned(&self, rows: &Rows, owner: &Owner, revocation: &Revocation) -> Answer<u64> {
+            revoke_where(rows, revocation, |of| owner.includes(of), 100)
+        }
+    }
+    /// `UPDATE … SET revoked_at = ?`, of whatever is there.
+    RevokesAgain {
+        fn revoke_owned(&self, rows: &Rows, owner: &Owner, revocation: &Revocation) -> Answer<u64> {
+            let mut table = rows.open()?;
+            let dead = table.values_mut().filter(|row| owner.includes(&row.owner));
+            let mut revoked_again = 0;
+            for row in dead {
+                let Ok(record) = row.record() else { continue };
+                if record.revocation().is_some() {
+                    let again = record.to_builder().revoked(revocation.clone()).version(record.version() + 1);
+                    row.bytes = again.build().unwrap().encode().unwrap();
+                    revoked_again += 1;
+                }
+            }
+            drop(table);
+            Ok(revoke_where(rows, revocation, |of| owner.includes(of), usize::MAX)? + revoked_again)
+        }
+    }
+    /// The column is written, the version is not.
+    RevokesWithoutAVersion {
+        fn revoke_owned(&self, rows: &Rows, owner: &Owner, revocation: &Revocation) -> Answer<u64> {
+            let mut revoked = 0;
+            for row in rows.open()?.values_mut().filter(|row| owner.includes(&row.owner)) {
+                let version = row.record()?.version();
+                if Rows::revoke(row, revocation)? {
+                    row.bytes = row.record()?.to_builder().version(version).build().unwrap().encode().unwrap();
+                    revoked += 1;
+                }
+            }
+            Ok(revoked)
+        }
+    }
+    /// One that does not decode, and the rest is left as it is.
+    RevokeStopsAtCorruption {
+        fn revoke_owned(&self, rows: &Rows, owner: &Owner, revocation: &Revocation) -> Answer<u64> {
+            let mut revoked = 0;
+            for row in rows.open()?.values_mut().filter(|row| owner.includes(&row.owner)) {
+                revoked += u64::from(Rows::revoke(row, revocation)?);
+            }
+            Ok(revoked)
+        }
+    }
+    /// `SET used_at = ?`.
+    UseTimesGoBack {
+        fn record_uses(&self, rows: &Rows, uses: &[Use]) -> Answer<()> {
+            let mut table = rows.open()?;
+            for Use { key, secret, at } in uses {
+                let Some(row) = table.get_mut(key) else { continue };
+                if let Ok(record) = row.record() && holds(&record, *secret) {
+                    let others = [record.current().number, record.retiring().map_or(0, |retiring| retiring.secret.number)];
+                    let before = std::mem::take(&mut row.uses);
+                    let others = others.into_iter().filter(|other| other != secret);
+                    others.filter_map(|other| Some((other, before.of(other)?))).for_each(|(other, at)| row.uses.note(other, at));
+                    row.uses.note(*secret, *at);
+                }
+            }
+            Ok(())
+        }
+    }
+    /// A table of its own without a foreign key.
+    UsesOfAnything {
+        fn record_uses(&self, rows: &Rows, uses: &[Use]) -> Answer<()> {
+            let mut table = rows.open()?;
+            uses.iter().for_each(|Use { key, secret, at }| {
+                table.get_mut(key).into_iter().for_each(|row| row.uses.note(*secret, *at));
+            });
+            Ok(())
+        }
+    }
+    SlotsForgetRetiringSecrets {
+        fn count_slots(&self, rows: &Rows, now: Timestamp) -> Answer<Vec<SlotCount>> {
+            rows.count_slots(now, false)
+        }
+    }
+    /// `BETWEEN`.
+    ExpiringIncludesItsEnd {
+        fn is_expiring(&self, end: Timestamp, from: Timestamp, until: Timestamp) -> bool {
+            from <= end && end <= until
+        }
+    }
+    UnusedForgetsUses {
+        fn is_used(&self, _: &LastUses, _: Timestamp) -> bool {
+            false
+        }
+    }
+    PurgeIgnoresItsLimit {
+        fn purge(&self, rows: &Rows, before: Timestamp, limit: usize) -> Answer<u64> {
+            rows.purge(if limit == 0 { 0 } else { usize::MAX }, |record| is_dead_before(record, before))
+        }
+    }
+    /// Disabled is dead enough.
+    PurgeTakesTheLiving {
+        fn purge(&self, rows: &Rows, before: Timestamp, limit: usize) -> Answer<u64> {
+            rows.purge(limit, |record| is_dead_before(record, before) || record.is_disabled())
+        }
+    }
+    /// `.ok().flatten()`.
+    FailureIsAbsence {
+        fn find(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Arc<Record>>> {
+            match rows.read(key) {
+                Err(error) if error.is_retryable() => Ok(None),
+                found => Ok(found?.map(|entry| entry.record)),
+            }
+        }
+    }
+    FailureIsZero {
+        fn purge(&self, rows: &Rows, before: Timestamp, limit: usize) -> Answer<u64> {
+            Ok(rows.purge(limit, |record| is_dead_before(record, before)).unwrap_or(0))
+        }
+    }
+    CorruptIsAbsent {
+        fn find(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Arc<Record>>> {
+            Ok(rows.open()?.get(&key).and_then(|row| row.record().ok()))
+        }
+    }
+    CorruptIsNotListed {
+        fn list(&self, rows: &Rows, owner: &Owner, after: Option<&CredentialId>, limit: usize) -> Answer<Vec<Entry>> {
+            let table = rows.open()?;
+            let owned = table.iter().filter(|(key, row)| row.owner == *owner && after.is_none_or(|after| key.id > *after));
+            Ok(owned.filter_map(|(_, row)| row.entry().ok()).take(limit).collect())
+        }
+    }
+    CorruptIsNotCounted {
+        fn count_live(&self, rows: &Rows, owner: &Owner, now: Timestamp) -> Answer<u64> {
+            let table = rows.open()?;
+            let owned = table.values().filter(|row| row.owner == *owner).filter_map(|row| row.record().ok());
+            Ok(owned.filter(|record| is_live(record, now)).count().try_into().unwrap())
+        }
+    }
+    CorruptStopsAPurge {
+        fn purge(&self, rows: &Rows, before: Timestamp, limit: usize) -> Answer<u64> {
+            rows.open()?.values().try_for_each(|row| row.record().map(drop))?;
+            rows.purge(limit, |record| is_dead_before(record, before))
+        }
+    }
+    /// The name, in a column for 8-bit characters.
+    NamesAreTruncated {
+        fn read(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Entry>> {
+            let Some(mut entry) = rows.read(key)? else { return Ok(None) };
+            if let Some(name) = entry.record.name() {
+                let ascii: String = name.chars().filter(char::is_ascii).collect();
+                entry.record = Arc::new(entry.record.to_builder().name(&ascii).build().unwrap());
+            }
+            Ok(Some(entry))
+        }
+    }
+}
+
+/// Revokes at most so many of those owners'.
+fn revoke_where(
+    rows: &Rows,
+    revocation: &Revocation,
+    is: impl Fn(&Owner) -> bool,
+    limit: usize,
+) -> Answer<u64> {
+    let (mut revoked, mut failed) = (0, None);
+    for row in rows.open()?.values_mut().filter(|row| is(&row.owner)).take(limit) {
+        match Rows::revoke(row, revocation) {
+            Ok(counts) => revoked += u64::from(counts),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(revoked), Err)
+}
+
+/// `SELECT`, and then `INSERT`.
+#[derive(Default)]
+struct ChecksAndThenInserts(Window);
+
+impl Flaw for ChecksAndThenInserts {
+    fn insert(&self, rows: &Rows, record: &Record) -> Answer<Inserted> {
+        if rows.open()?.contains_key(&record.key()) {
+            return Ok(Inserted::IdTaken);
+        }
+        self.0.pass();
+        self.0.hold(1);
+        rows.open()?.insert(record.key(), Row::of(record));
+        Ok(Inserted::Yes)
+    }
+}
+
+/// The version is compared in the host, and not where it is written.
+#[derive(Default)]
+struct ChecksAndThenUpdates(Window);
+
+impl Flaw for ChecksAndThenUpdates {
+    fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+        let now = rows.read(record.key())?.map(|entry| entry.record);
+        let is_sound = |now: &Arc<Record>| {
+            now.version() == seen && now.owner() == record.owner() && seen < record.version()
+        };
+        if !now.as_ref().is_some_and(is_sound) {
+            return rows.update(seen, record);
+        }
+        self.0.pass();
+        self.0.hold(1);
+        rows.plant(record.key(), record.encode().unwrap());
+        Ok(Updated::Yes)
+    }
+}
+
+/// As many reads as there are readers may have begun before.
+const LOOKS: usize = 4;
+
+/// Two statements, without a transaction.
+#[derive(Default)]
+struct RotatesInTwoSteps(Window);
+
+impl Flaw for RotatesInTwoSteps {
+    fn read(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Entry>> {
+        rows.read(key).inspect(|_| self.0.pass())
+    }
+    fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+        let before = rows.read(record.key())?;
+        let updated = rows.update(seen, record)?;
+        if updated == Updated::Yes
+            && let Some(before) = before
+        {
+            let half =
+                record.to_builder().current(before.record.current().clone()).retiring(None).build().unwrap();
+            rows.plant(record.key(), half.encode().unwrap());
+            self.0.hold(LOOKS);
+            rows.plant(record.key(), record.encode().unwrap());
+        }
+        Ok(updated)
+    }
+}
+
+/// `DELETE`, and then `INSERT`.
+#[derive(Default)]
+struct DeletesAndThenInserts(Window);
+
+impl Flaw for DeletesAndThenInserts {
+    fn read(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Entry>> {
+        rows.read(key).inspect(|_| self.0.pass())
+    }
+    fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+        let updated = rows.update(seen, record)?;
+        if updated == Updated::Yes {
+            let row = rows.open()?.remove(&record.key());
+            self.0.hold(LOOKS);
+            rows.open()?.extend(row.map(|row| (record.key(), row)));
+        }
+        Ok(updated)
+    }
+}
+
+/// What was found once is what is found.
+#[derive(Default)]
+struct FindIsStale(Mutex<HashMap<CredentialKey, Arc<Record>>>);
+
+impl Flaw for FindIsStale {
+    fn find(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Arc<Record>>> {
+        let found = rows.read(key)?;
+        let mut known = self.0.lock().unwrap();
+        Ok(found.map(|entry| Arc::clone(known.entry(key).or_insert(entry.record))))
+    }
+}
+
+/// A cache of which revoking all of an owner knows nothing.
+#[derive(Default)]
+struct PeekIsStaleAfterRevoking(Mutex<HashMap<CredentialKey, Arc<Record>>>);
+
+impl Flaw for PeekIsStaleAfterRevoking {
+    fn find(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Arc<Record>>> {
+        let found = rows.read(key)?.map(|entry| entry.record);
+        self.0.lock().unwrap().extend(found.iter().map(|record| (key, Arc::clone(record))));
+        Ok(found)
+    }
+    fn peek(&self, _: &Rows, key: CredentialKey) -> Peek {
+        self.0.lock().unwrap().get(&key).map_or(Peek::Ask, |record| Peek::Known(Arc::clone(record)))
+    }
+    fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+        self.0.lock().unwrap().remove(&record.key());
+        rows.update(seen, record)
+    }
+    fn purge(&self, rows: &Rows, before: Timestamp, limit: usize) -> Answer<u64> {
+        self.0.lock().unwrap().clear();
+        rows.purge(limit, |record| is_dead_before(record, before))
+    }
+}
+
+#[test]
+fn a_wrong_insert_is_caught() {
+    breaks::<InsertOverwrites>(&["insert-if-absent", "one-of-many-inserts", "corrupt-is-not-absent"]);
+    breaks::<KindIsNoPartOfTheKey>(&["kinds-are-apart", "key-pages"]);
+    breaks::<IdsIgnoreCase>(&["ids-are-bytes", "ids-are-data"]);
+    breaks::<NamesAreTruncated>(&["records-come-back-as-given"]);
+    always_breaks::<ChecksAndThenInserts>(&["one-of-many-inserts"], &[]);
+}
+
+#[test]
+fn a_wrong_update_is_caught() {
+    breaks::<UpdateInserts>(&["ids-are-bytes", "update-is-compare-and-swap"]);
+    breaks::<UpdateChangesTheOwner>(&["update-rejects-a-wrong-record"]);
+    breaks_at_least::<UpdateForgetsUses>(&["uses-outlast-updates"], &AT_ONCE);
+    breaks_at_least::<UpdateIgnoresTheVersion>(
+        &["update-is-compare-and-swap", "revocation-is-final", "one-of-many-updates"],
+        &AT_ONCE,
+    );
+    breaks_at_least::<UpdateRevives>(&["revocation-is-final"], &AT_ONCE);
+}
+
+/// What a race may break, and need not.
+const AT_ONCE: [&str; 3] = ["no-update-is-lost", "revocation-outlasts-updates", "uses-and-updates-at-once"];
+
+#[test]
+fn a_lost_update_is_caught() {
+    always_breaks::<ChecksAndThenUpdates>(&["one-of-many-updates", "no-update-is-lost"], &AT_ONCE);
+}
+
+#[test]
+fn a_rotation_in_two_steps_is_caught() {
+    always_breaks::<RotatesInTwoSteps>(&["rotation-is-atomic"], &AT_ONCE);
+}
+
+#[test]
+fn a_record_that_is_gone_for_a_moment_is_caught() {
+    let at_times = [&AT_ONCE[..], &["one-of-many-updates"]].concat();
+    always_breaks::<DeletesAndThenInserts>(&["rotation-is-atomic"], &at_times);
+}
+
+#[test]
+fn a_stale_answer_is_caught() {
+    breaks_at_least::<FindIsStale>(
+        &["records-come-back-as-given", "acknowledged-is-found"],
+        &["rotation-is-atomic"],
+    );
+    breaks::<PeekIsStaleAfterRevoking>(&["acknowledged-is-found"]);
+}
+
+#[test]
+fn a_wrong_page_is_caught() {
+    breaks::<PageSkips>(&["pages-hold-under-inserts", "list-pages"]);
+    breaks::<PageRepeats>(&["pages-hold-under-inserts", "list-pages"]);
+    breaks::<OrderIgnoresCase>(&["ids-are-data", "list-pages"]);
+    breaks::<ListHidesTheDead>(&[
+        "records-come-back-as-given",
+        "the-dead-are-listed",
+        "purge-takes-the-dead",
+    ]);
+    breaks::<ExpiringIncludesItsEnd>(&["expiring-bounds"]);
+    breaks::<UnusedForgetsUses>(&["unused-bounds"]);
+}
+
+#[test]
+fn a_forgotten_owner_is_caught() {
+    let rules =
+        ["insert-if-absent", "update-rejects-a-wrong-record", "one-of-many-inserts", "list-is-of-one-owner"];
+    breaks::<ListForgetsTheOwner>(&rules);
+    breaks::<ListTakesPatterns>(&["list-is-of-one-owner"]);
+    breaks::<CountForgetsTheOwner>(&["count-is-of-one-owner"]);
+    breaks::<CountsWhatEnded>(&["count-live-bounds"]);
+    breaks::<RevokeForgetsTheOrganization>(&["revoke-owned-reaches-its-own"]);
+}
+
+#[test]
+fn a_wrong_revocation_is_caught() {
+    breaks::<RevokeForgetsTheProjects>(&["revoke-owned-reaches-its-own", "revoke-owned-takes-all"]);
+    breaks::<RevokesOnePage>(&["revoke-owned-takes-all"]);
+    let rules = [
+        "revocation-is-final",
+        "a-dropped-write-is-done-or-not",
+        "revoke-owned-reaches-its-own",
+        "first-revocation-stays",
+    ];
+    breaks::<RevokesAgain>(&rules);
+    let rules = [
+        "revocation-is-final",
+        "acknowledged-is-found",
+        "a-dropped-write-is-done-or-not",
+        "revoke-owned-takes-all",
+        "revoke-owned-changes-one-thing",
+        "first-revocation-stays",
+        "corrupt-saves-nobody",
+    ];
+    breaks_at_least::<RevokesWithoutAVersion>(&rules, &AT_ONCE);
+}
+
+#[test]
+fn a_wrong_time_of_use_is_caught() {
+    breaks_at_least::<UseTimesGoBack>(&["use-times-never-go-back"], &AT_ONCE);
+    breaks::<UsesOfAnything>(&["unknown-uses-are-ignored"]);
+    breaks::<SlotsForgetRetiringSecrets>(&["slots-are-counted"]);
+}
+
+#[test]
+fn a_wrong_purge_is_caught() {
+    breaks::<PurgeIgnoresItsLimit>(&["purge-takes-the-dead"]);
+    breaks::<PurgeTakesTheLiving>(&["purge-takes-the-dead"]);
+}
+
+#[test]
+fn a_fault_that_reads_as_absence_is_caught() {
+    breaks::<FailureIsAbsence>(&["a-failure-is-an-error"]);
+    breaks::<FailureIsZero>(&["a-failure-is-an-error"]);
+    breaks::<CorruptIsAbsent>(&["corrupt-is-not-absent"]);
+    breaks::<CorruptIsNotListed>(&["corrupt-fails-listings"]);
+    breaks::<CorruptIsNotCounted>(&["corrupt-fails-counts"]);
+    breaks::<CorruptStopsAPurge>(&["corrupt-is-skipped"]);
+    breaks::<RevokeStopsAtCorruption>(&["corrupt-saves-nobody"]);
+}
