@@ -135,7 +135,7 @@ pub trait Store: Lookup {
     async fn insert(&self, record: &Arc<Record>) -> Result<Inserted, StoreError>;
 
     /// Replaces the record of the same kind and id, if its version is still the one that was `seen`; else nothing
-    /// changes. The new record has the same owner and a later version. Times of use stay; those of single secrets that the
+    /// changes. A record of another owner, or whose version is not later, is [rejected](StoreError::rejected). Times of use stay; those of single secrets that the
     /// record does not hold any more may be [forgotten](LastUses::forget_gone).
     async fn update(&self, seen: u64, record: &Arc<Record>) -> Result<Updated, StoreError>;
 
@@ -152,7 +152,8 @@ pub trait Store: Lookup {
     async fn count_live(&self, owner: &Owner, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Revokes whatever is not revoked yet and belongs to what the owner [includes](Owner::includes), each with its next
-    /// version; how many those were. What is issued meanwhile may be missed; what was there before is not.
+    /// version; how many those were. What is issued meanwhile may be missed; what was there before is not. A reason that no record
+    /// takes is an error, and changes nothing.
     async fn revoke_owned(&self, owner: &Owner, revocation: &Revocation) -> Result<u64, StoreError>;
 
     /// Notes uses. A time never goes back, and a use of an unknown credential or secret is ignored. Versions do not

@@ -34,6 +34,57 @@ fn a_hosts_own_store_keeps_every_rule() {
     }
 }
 
+/// The store of the README and of the example, which is the same text.
+#[test]
+fn the_store_on_one_page_keeps_every_rule() {
+    block_on(conformance::run(async || super::own_store::Table::default())).unwrap();
+
+    let readme = include_str!("../../../README.md");
+    let example = include_str!("../../../examples/own_store.rs");
+    let (_, store) = example.split_once("/// Stands for a table").unwrap();
+    let (store, _) = store.split_once("\n#[allow(dead_code").unwrap();
+    let shown: String = store.replace("#[rustfmt::skip]\n", "").replace("pub(crate) ", "");
+    assert!(readme.contains(shown.trim()), "the README shows another store than the one that is proved");
+    let lines = shown.trim().lines().count();
+    assert!(lines < 80, "{lines} lines");
+}
+
+/// A cache over a store is a store: also where it has to be asked each time, and where it makes one call at a time.
+#[test]
+#[cfg(feature = "cache")]
+fn a_cache_over_a_store_keeps_every_rule() {
+    use std::time::Duration;
+
+    use keygate::Cached;
+
+    let kit = Conformance::new(async || Cached::new(Flawed::<Right>::default()));
+    for _ in 0..10 {
+        block_on(kit.run()).unwrap();
+    }
+    type Set = fn(keygate::CachedBuilder<Flawed<Right>>) -> keygate::CachedBuilder<Flawed<Right>>;
+    let sets: [Set; 3] = [
+        |builder| builder.max_staleness(Duration::ZERO),
+        |builder| builder.max_staleness(Duration::from_secs(60)).max_absence(Duration::from_secs(60)),
+        |builder| builder.max_loads(1).max_records(1),
+    ];
+    for set in sets {
+        let make_store = async || set(Cached::builder(Flawed::<Right>::default())).build().unwrap();
+        block_on(conformance::run(make_store)).unwrap();
+    }
+}
+
+/// Behind a deadline, by tokio's own threads.
+#[test]
+#[cfg(feature = "tokio")]
+fn a_store_behind_a_deadline_keeps_every_rule() {
+    use std::time::Duration;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let make_store = async || keygate::Deadline::new(MemoryStore::new(), Duration::from_secs(60)).unwrap();
+    let kit = Conformance::new(make_store).spawn(|job| drop(tokio::spawn(job)));
+    runtime.block_on(kit.run()).unwrap();
+}
+
 /// A handle on a store is a store here, too; each rule asks for a new one.
 #[test]
 fn a_store_behind_a_handle() {
