@@ -1,0 +1,149 @@
+//! What does not write. Each answer is of one moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keygate::{CredentialId, CredentialKey, Entry, Owner, Record, SlotCount, Timestamp};
+use rusqlite::{Connection, Params, Row, params};
+
+use super::{Database, is_live, rows};
+use crate::failure::Failure;
+use crate::row::{self, select};
+
+/// By key.
+pub(super) const ONE: &str = select!("WHERE kind = ?1 AND id = ?2");
+
+impl Database {
+    pub(crate) fn find(&self, key: &CredentialKey) -> Result<Option<Arc<Record>>, Failure> {
+        self.readers.with(|connection| {
+            first(connection, ONE, params![key.kind.as_str(), key.id.as_str()], |row| {
+                row::remembered(&self.memo, row)
+            })
+        })
+    }
+
+    pub(crate) fn read(&self, key: &CredentialKey) -> Result<Option<Entry>, Failure> {
+        self.readers.with(|connection| {
+            first(connection, ONE, params![key.kind.as_str(), key.id.as_str()], |row| {
+                row::entry(connection, row)
+            })
+        })
+    }
+
+    pub(crate) fn list(
+        &self,
+        owner: &Owner,
+        after: Option<&CredentialId>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Failure> {
+        const OWNED: &str =
+            select!("WHERE kind = ?1 AND owner = ?2 AND project = ?3 AND id > ?4 ORDER BY id LIMIT ?5");
+        let (of, project) = row::owner(owner);
+        let after = after.map_or("", CredentialId::as_str);
+        self.page(OWNED, params![owner.kind().as_str(), of, project, after, rows(limit)])
+    }
+
+    pub(crate) fn count_live(&self, owner: &Owner, now: Timestamp) -> Result<u64, Failure> {
+        const OWNED: &str = select!("WHERE kind = ?1 AND owner = ?2 AND project = ?3");
+        let (of, project) = row::owner(owner);
+        let mut live = 0_u64;
+        self.each(OWNED, params![owner.kind().as_str(), of, project], |record| {
+            live = live.saturating_add(u64::from(is_live(record, now)));
+        })?;
+        Ok(live)
+    }
+
+    /// From the records themselves: by a count that trusted columns a key would be dropped that a record needs.
+    pub(crate) fn count_slots(&self, now: Timestamp) -> Result<Vec<SlotCount>, Failure> {
+        let mut slots: BTreeMap<u8, SlotCount> = BTreeMap::new();
+        let mut count = |slot, digests: u64, guards: u64| {
+            let counted = slots.entry(slot).or_insert(SlotCount { slot, digests: 0, guards: 0 });
+            counted.digests = counted.digests.saturating_add(digests);
+            counted.guards = counted.guards.saturating_add(guards);
+        };
+        self.each(select!(""), [], |record| {
+            let retiring = record.retiring().filter(|retiring| now < retiring.ends_at);
+            for secret in [Some(record.current()), retiring.map(|retiring| &retiring.secret)] {
+                if let Some(digest) = secret.map(|secret| &secret.digest) {
+                    count(digest.slot(), 1, 0);
+                    digest.guard_slot().into_iter().for_each(|slot| count(slot, 0, 1));
+                }
+            }
+        })?;
+        Ok(slots.into_values().collect())
+    }
+
+    pub(crate) fn expiring(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        after: Option<&CredentialKey>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Failure> {
+        // What ends in a few days is little beside all that there is: sorted, rather than found by walking along the keys.
+        const ENDING: &str = select!(
+            "INDEXED BY keygate_credential_by_end
+             WHERE expires_at >= ?1 AND expires_at < ?2 AND revoked_at IS NULL AND (kind, id) > (?3, ?4)
+             ORDER BY kind, id LIMIT ?5"
+        );
+        let (kind, id) = behind(after);
+        self.page(ENDING, params![from.as_unix(), until.as_unix(), kind, id, rows(limit)])
+    }
+
+    pub(crate) fn unused(
+        &self,
+        since: Timestamp,
+        now: Timestamp,
+        after: Option<&CredentialKey>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Failure> {
+        const UNUSED: &str = select!(
+            "WHERE (kind, id) > (?3, ?4)
+             AND created_at < ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
+             AND NOT EXISTS (SELECT 1 FROM keygate_use WHERE credential = number AND secret = 0 AND used_at >= ?1)
+             ORDER BY kind, id LIMIT ?5"
+        );
+        let (kind, id) = behind(after);
+        self.page(UNUSED, params![since.as_unix(), now.as_unix(), kind, id, rows(limit)])
+    }
+
+    fn page(&self, select: &str, params: impl Params) -> Result<Vec<Entry>, Failure> {
+        self.readers.with(|connection| {
+            let mut statement = connection.prepare_cached(select)?;
+            let mut rows = statement.query(params)?;
+            let mut page = Vec::new();
+            while let Some(row) = rows.next()? {
+                page.push(row::entry(connection, row)?);
+            }
+            Ok(page)
+        })
+    }
+
+    fn each(&self, select: &str, params: impl Params, mut each: impl FnMut(&Record)) -> Result<(), Failure> {
+        self.readers.with(|connection| {
+            let mut statement = connection.prepare_cached(select)?;
+            let mut rows = statement.query(params)?;
+            while let Some(row) = rows.next()? {
+                each(&*row::record(row)?);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The first row, read as this says.
+pub(super) fn first<T>(
+    connection: &Connection,
+    select: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(read).transpose()
+}
+
+/// The key that a page begins behind; all keys are behind two empty texts.
+fn behind(after: Option<&CredentialKey>) -> (&str, &str) {
+    after.map_or(("", ""), |key| (key.kind.as_str(), key.id.as_str()))
+}

@@ -1,0 +1,247 @@
+//! What writes: each piece in a transaction that holds the file's one lock for writing from its beginning.
+
+use std::sync::Arc;
+
+use keygate::{
+    Inserted, Invalid, Kind, Owner, Record, Revocation, StoreError, StoreErrorKind, Timestamp, Updated, Use,
+};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Params, TransactionBehavior, params, params_from_iter};
+
+use super::read::{ONE, first};
+use super::{Database, rows};
+use crate::failure::Failure;
+use crate::row::{self, ANY_SECRET, select};
+use crate::schema;
+
+/// How many credentials one transaction changes at most, where there are many to change: others get in between.
+const CHUNK: usize = 256;
+
+/// By number.
+const NUMBERED: &str = select!("WHERE number = ?1");
+
+impl Database {
+    /// Does all of it or nothing, and is done when it is on the disk.
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.writer.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            schema::check_version(&transaction)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        })
+    }
+
+    pub(crate) fn insert(&self, record: &Record) -> Result<Inserted, Failure> {
+        const INSERT: &str = "
+            INSERT INTO keygate_credential
+                (kind, id, owner, project, version, created_at, expires_at, revoked_at, record, checksum)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            ON CONFLICT (kind, id) DO NOTHING";
+        let encoded = record.encode().map_err(rejected)?;
+        self.write(|connection| match store(connection, INSERT, record, &encoded, None)? {
+            0 => Ok(Inserted::IdTaken),
+            _ => Ok(Inserted::Yes),
+        })
+    }
+
+    pub(crate) fn update(&self, seen: u64, record: &Record) -> Result<Updated, Failure> {
+        let encoded = record.encode().map_err(rejected)?;
+        self.write(|connection| {
+            let key = record.key();
+            let held = first(connection, ONE, params![key.kind.as_str(), key.id.as_str()], |row| {
+                Ok((row::number(row)?, row::record(row)?))
+            })?;
+            let Some((number, held)) = held else { return Ok(Updated::Absent) };
+            if record.version() <= seen {
+                return Err(rejected("an update needs a later version than the one that was seen"));
+            }
+            if held.version() != seen {
+                return Ok(Updated::Changed);
+            }
+            if held.owner() != record.owner() {
+                return Err(rejected("an update does not change the owner"));
+            }
+            replace(connection, number, record, &encoded)?;
+            Ok(Updated::Yes)
+        })
+    }
+
+    /// What cannot be revoked, because it does not decode or has no room left for it, is reported when all the others are.
+    pub(crate) fn revoke_owned(&self, owner: &Owner, revocation: &Revocation) -> Result<u64, Failure> {
+        // Meanwhile a credential may have been purged, and its number be another's.
+        let is_due = |record: &Record| record.revocation().is_none() && owner.includes(record.owner());
+        let (mut revoked, mut left) = (0_u64, Ok(()));
+        for chunk in self.owned(owner)?.chunks(CHUNK) {
+            let of_chunk = self.write(|connection| {
+                let mut of_chunk = 0_u64;
+                for number in chunk {
+                    match by_number(connection, *number)? {
+                        Ok(Some(record)) if is_due(&record) => match revoke(&record, revocation) {
+                            Ok((next, encoded)) => {
+                                replace(connection, *number, &next, &encoded)?;
+                                of_chunk = of_chunk.saturating_add(1);
+                            }
+                            Err(invalid) => left = Err(StoreError::rejected(invalid)),
+                        },
+                        Ok(_) => {}
+                        Err(error) => left = Err(error),
+                    }
+                }
+                Ok(of_chunk)
+            })?;
+            revoked = revoked.saturating_add(of_chunk);
+        }
+        left?;
+        Ok(revoked)
+    }
+
+    /// The numbers of all that an owner includes, whatever else their columns say.
+    fn owned(&self, owner: &Owner) -> Result<Vec<i64>, Failure> {
+        const OWNED: &str = "
+            SELECT number FROM keygate_credential
+            WHERE kind = ?1 AND owner = ?2 AND (?3 IS NULL OR project = ?3)";
+        let (of, project) = row::owner(owner);
+        self.readers.with(|connection| {
+            let mut owned = numbers(connection, OWNED, params![owner.kind().as_str(), of, project])?;
+            if matches!(owner, Owner::Organization(_)) {
+                let any: Option<&str> = None;
+                owned.extend(numbers(connection, OWNED, params![Kind::ServiceToken.as_str(), of, any])?);
+            }
+            Ok(owned)
+        })
+    }
+
+    pub(crate) fn record_uses(&self, uses: &[Use]) -> Result<(), Failure> {
+        const NOTE: &str = "
+            INSERT INTO keygate_use (credential, secret, used_at) VALUES (?1, ?2, ?4), (?1, ?3, ?4)
+            ON CONFLICT DO UPDATE SET used_at = excluded.used_at WHERE excluded.used_at > used_at";
+        if uses.is_empty() {
+            return Ok(());
+        }
+        self.write(|connection| {
+            for Use { key, secret, at } in uses {
+                let found = first(connection, ONE, params![key.kind.as_str(), key.id.as_str()], |row| {
+                    Ok((row::number(row)?, row::record(row)?))
+                });
+                if let Ok(Some((number, record))) = unless_all_fails(found)?
+                    && holds(&record, *secret)
+                {
+                    let mut note = connection.prepare_cached(NOTE)?;
+                    note.execute(params![number, secret, ANY_SECRET, at.as_unix()])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn purge(&self, before: Timestamp, limit: usize) -> Result<u64, Failure> {
+        const REVOKED: &str = "
+            SELECT number FROM keygate_credential WHERE revoked_at < ?1
+            ORDER BY revoked_at, number LIMIT ?2 OFFSET ?3";
+        const ENDED: &str = "
+            SELECT number FROM keygate_credential WHERE expires_at < ?1
+            ORDER BY expires_at, number LIMIT ?2 OFFSET ?3";
+        let mut removed = 0_usize;
+        for select in [REVOKED, ENDED] {
+            // What does not decode stays, and is stepped over.
+            let mut damaged = 0_usize;
+            loop {
+                let wanted = limit.saturating_sub(removed).min(CHUNK);
+                let (found, gone) = self.write(|connection| {
+                    let found =
+                        numbers(connection, select, params![before.as_unix(), rows(wanted), rows(damaged)])?;
+                    let mut gone = 0_usize;
+                    for number in &found {
+                        if by_number(connection, *number)?.is_ok() {
+                            connection
+                                .prepare_cached("DELETE FROM keygate_credential WHERE number = ?1")?
+                                .execute([number])?;
+                            gone = gone.saturating_add(1);
+                        }
+                    }
+                    Ok((found.len(), gone))
+                })?;
+                removed = removed.saturating_add(gone);
+                damaged = damaged.saturating_add(found.saturating_sub(gone));
+                if found < wanted || wanted == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(removed.try_into().unwrap_or(u64::MAX))
+    }
+}
+
+/// The record of this number, or that its row is damaged.
+fn by_number(
+    connection: &Connection,
+    number: i64,
+) -> Result<Result<Option<Arc<Record>>, StoreError>, Failure> {
+    unless_all_fails(first(connection, NUMBERED, [number], row::record))
+}
+
+/// Tells damage of one row, which keeps no other from its due, from what ends the whole piece of work.
+fn unless_all_fails<T>(found: Result<T, Failure>) -> Result<Result<T, StoreError>, Failure> {
+    match found.map_err(StoreError::from) {
+        Err(error) if error.kind() != StoreErrorKind::Corrupt => Err(error.into()),
+        found => Ok(found),
+    }
+}
+
+/// The record's next version, revoked, and its bytes.
+fn revoke(record: &Record, revocation: &Revocation) -> Result<(Record, Vec<u8>), Invalid> {
+    let next = record.to_builder().revoked(revocation.clone());
+    let next = next.version(record.version().saturating_add(1)).build()?;
+    let encoded = next.encode()?;
+    Ok((next, encoded))
+}
+
+/// Puts another record in the place of a row's, and forgets the uses of secrets that it does not hold.
+fn replace(connection: &Connection, number: i64, record: &Record, encoded: &[u8]) -> Result<(), Failure> {
+    const REPLACE: &str = "
+        UPDATE keygate_credential
+        SET version = ?5, created_at = ?6, expires_at = ?7, revoked_at = ?8, record = ?9, checksum = ?10
+        WHERE number = ?11";
+    const FORGET: &str = "DELETE FROM keygate_use WHERE credential = ?1 AND secret NOT IN (?2, ?3, ?4)";
+    store(connection, REPLACE, record, encoded, Some(number))?;
+    let current = record.current().number;
+    let retiring = record.retiring().map_or(current, |retiring| retiring.secret.number);
+    connection.prepare_cached(FORGET)?.execute(params![number, ANY_SECRET, current, retiring])?;
+    Ok(())
+}
+
+/// Runs a statement with all of a row's values; how many rows it changed.
+fn store(
+    connection: &Connection,
+    statement: &str,
+    record: &Record,
+    encoded: &[u8],
+    number: Option<i64>,
+) -> Result<usize, Failure> {
+    let key = record.key();
+    let sum = row::checksum(key.kind.as_str().as_bytes(), key.id.as_str().as_bytes(), encoded);
+    let values = row::columns(record, &key)
+        .into_iter()
+        .chain([ValueRef::Blob(encoded), ValueRef::Integer(sum.into())])
+        .chain(number.map(ValueRef::Integer));
+    let changed =
+        connection.prepare_cached(statement)?.execute(params_from_iter(values.map(ToSqlOutput::Borrowed)))?;
+    Ok(changed)
+}
+
+fn numbers(connection: &Connection, select: &str, params: impl Params) -> Result<Vec<i64>, Failure> {
+    let mut statement = connection.prepare_cached(select)?;
+    let numbers = statement.query_map(params, |row| row.get(0))?;
+    Ok(numbers.collect::<Result<_, _>>()?)
+}
+
+/// Whether one of the record's secrets has this number.
+fn holds(record: &Record, secret: u32) -> bool {
+    record.current().number == secret
+        || record.retiring().is_some_and(|retiring| retiring.secret.number == secret)
+}
+
+fn rejected(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    StoreError::rejected(why).into()
+}

@@ -1,0 +1,217 @@
+//! Opening a file: its settings, each asked back, and what is wrong with a file that cannot be used.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use thiserror::Error;
+
+use crate::database::Database;
+use crate::pool::Pool;
+use crate::schema;
+use crate::{SqliteStore, Threading};
+
+/// Sets a store up: [`SqliteStore::builder`].
+#[derive(Debug)]
+#[must_use = "a builder opens a store when `open` is called"]
+pub struct SqliteStoreBuilder {
+    path: PathBuf,
+    threading: Threading,
+    busy_timeout: Duration,
+}
+
+/// Why a file is not opened as a store; each says what to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The path names no file: it is empty, or SQLite's name for a database in memory.
+    #[error("a store needs a file of its own: give a path, or use keygate's MemoryStore")]
+    NoFile,
+    /// The folder of the file is not there.
+    #[error("the folder of the database file does not exist: create it")]
+    NoFolder,
+    /// The file, or those that SQLite has to make beside it, cannot be opened.
+    #[error(
+        "the database file cannot be opened: it must be a file, and its folder be writable for this process"
+    )]
+    CannotOpen(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The file can be read and not be written.
+    #[error("the database file is read-only: make it and its folder writable for this process")]
+    ReadOnly,
+    /// The file is something else.
+    #[error("the file is no SQLite database, or is damaged: give another path, or restore it from a backup")]
+    NotADatabase,
+    /// The database belongs to another program. Nothing of it was changed.
+    #[error("the database belongs to another application (id {application}): give keygate a file of its own")]
+    AnotherApplication {
+        /// The application that its header names; 0 where it names none.
+        application: i32,
+    },
+    /// A newer release has changed the tables.
+    #[error(
+        "the database has schema {found}, this release of keygate-sqlite knows schema {known}: upgrade keygate-sqlite"
+    )]
+    NewerSchema {
+        /// The file's.
+        found: i32,
+        /// The newest that this release knows.
+        known: i32,
+    },
+    /// A setting did not take: some file systems, those of networks above all, cannot do what it needs.
+    #[error("the database does not take {setting}: put its file on a local disk")]
+    Setting {
+        /// The setting, as a pragma of SQLite's.
+        setting: &'static str,
+    },
+    /// The program was linked with a SQLite that can damage a file which several connections write.
+    #[error("the program has SQLite {found}, keygate-sqlite needs 3.51.3: build with its bundled SQLite")]
+    OldSqlite {
+        /// The version that it has.
+        found: &'static str,
+    },
+    /// Another process kept the file locked for longer than the busy timeout.
+    #[error("the database is locked: find what holds its lock for so long, or raise the busy timeout")]
+    Locked(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Anything else that SQLite says.
+    #[error("the database file does not answer: look at its disk")]
+    Sqlite(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::CannotOpen) => Self::CannotOpen(error.into()),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::NotADatabase,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(error.into()),
+            _ => Self::Sqlite(error.into()),
+        }
+    }
+}
+
+impl SqliteStoreBuilder {
+    pub(crate) const fn new(path: PathBuf, threading: Threading) -> Self {
+        Self { path, threading, busy_timeout: Duration::from_secs(5) }
+    }
+
+    /// How long a call waits for a connection, and then again for the lock of another process, before it is *undecided*: 5
+    /// seconds unless set, in whole milliseconds, at most an hour.
+    pub fn busy_timeout(self, timeout: Duration) -> Self {
+        const LONGEST: Duration = Duration::from_secs(3_600);
+        Self { busy_timeout: timeout.min(LONGEST), ..self }
+    }
+
+    /// Opens the file, makes it where there is none (for this user's eyes only), and brings its tables up to date. It blocks as
+    /// long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], which says what to do. A file that is not keygate's is left as it is.
+    pub fn open(self) -> Result<SqliteStore, OpenError> {
+        let Self { path, threading, busy_timeout } = self;
+        if rusqlite::version_number() < OLDEST_SQLITE {
+            return Err(OpenError::OldSqlite { found: rusqlite::version() });
+        }
+        if path.as_os_str().is_empty() || path == Path::new(":memory:") {
+            return Err(OpenError::NoFile);
+        }
+        if folder(&path).is_some_and(|folder| !folder.is_dir()) {
+            return Err(OpenError::NoFolder);
+        }
+        create(&path);
+        let mut writer = connect(&path, busy_timeout)?;
+        if writer.is_readonly("main")? {
+            return Err(OpenError::ReadOnly);
+        }
+        schema::check_owner(&writer)?;
+        write_ahead(&writer, busy_timeout)?;
+        settle(&writer, busy_timeout)?;
+        schema::migrate(&mut writer, schema::STEPS)?;
+
+        let readers = (0..readers()).map(|_| {
+            let reader = connect(&path, busy_timeout)?;
+            settle(&reader, busy_timeout)?;
+            set(&reader, "query_only", 1)?;
+            Ok(reader)
+        });
+        let readers = readers.collect::<Result<Vec<_>, OpenError>>()?;
+        let database = Database::new(Pool::new(vec![writer], busy_timeout), Pool::new(readers, busy_timeout));
+        Ok(SqliteStore::new(path, database, threading))
+    }
+}
+
+/// Before it, two connections could damage a file in WAL mode.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// Few, and no fewer than there are cores to read with: a reader is busy for microseconds.
+fn readers() -> usize {
+    thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+}
+
+fn folder(path: &Path) -> Option<&Path> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty())
+}
+
+/// SQLite would make it readable for everybody; its other files get the permissions of this one. Whatever fails here fails
+/// again where it is opened, and is reported there.
+fn create(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
+}
+
+fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection, OpenError> {
+    // No URIs, which would carry options of somebody else's; no lock of SQLite's own, since a pool lends each to one thread.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Write-ahead logging, so that readers and the writer do not wait for each other. The file remembers it.
+fn write_ahead(connection: &Connection, busy_timeout: Duration) -> Result<(), OpenError> {
+    let begun = Instant::now();
+    loop {
+        let mode = connection
+            .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))
+            .map_err(OpenError::from);
+        match mode {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => return Err(OpenError::Setting { setting: "journal_mode = wal" }),
+            // Two processes that open a new file at once: where both read, SQLite does not wait by itself.
+            Err(OpenError::Locked(_)) if begun.elapsed() < busy_timeout => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What holds for one connection.
+fn settle(connection: &Connection, busy_timeout: Duration) -> Result<(), OpenError> {
+    // FULL: a write that is acknowledged is on the disk, also in WAL mode.
+    set(connection, "synchronous", 2)?;
+    // Where fsync does not mean the disk, on macOS.
+    set(connection, "fullfsync", 1)?;
+    set(connection, "foreign_keys", 1)?;
+    // The file may have been in other hands: nothing in its schema is run that could do harm, and its pages are checked.
+    set(connection, "trusted_schema", 0)?;
+    set(connection, "cell_size_check", 1)?;
+    let asked = i64::try_from(busy_timeout.as_millis()).unwrap_or(i64::MAX);
+    let waits: i64 = connection.pragma_query_value(None, "busy_timeout", |row| row.get(0))?;
+    if waits == asked { Ok(()) } else { Err(OpenError::Setting { setting: "busy_timeout" }) }
+}
+
+/// Sets a pragma and asks it back: SQLite is silent about one that it does not take.
+fn set(connection: &Connection, setting: &'static str, value: i64) -> Result<(), OpenError> {
+    connection.pragma_update(None, setting, value)?;
+    let found: i64 = connection.pragma_query_value(None, setting, |row| row.get(0))?;
+    if found == value { Ok(()) } else { Err(OpenError::Setting { setting }) }
+}

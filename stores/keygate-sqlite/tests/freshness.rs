@@ -1,0 +1,160 @@
+//! Two more processes with a cache each on one file: what this one changed is seen by them within the bound.
+//!
+//! `cargo test -p keygate-sqlite --test freshness`
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that is wrong should stop; three processes have only the system's clock in common"
+)]
+
+use std::env;
+use std::io::{BufRead as _, BufReader, Lines, Write as _, stdin, stdout};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keygate::{
+    Action, Authenticator, Cached, DigestKeys, Expiry, Issuer, NewServiceAccount, Owner, RandomSource as _,
+    Resource, SystemRandom,
+};
+use keygate_sqlite::{SqliteStore, Threading};
+use pollster::block_on;
+
+const BOUND: Duration = Duration::from_millis(300);
+/// What the machine may be late by.
+const SLACK: Duration = Duration::from_millis(250);
+const CREDENTIALS: usize = 1_000;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["child", path, ring] => child(path.as_ref(), ring),
+        _ => parent(),
+    }
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+fn cached(path: &Path) -> Cached<SqliteStore> {
+    let store = SqliteStore::open(path, Threading::inline()).unwrap();
+    Cached::builder(store).max_staleness(BOUND).max_absence(BOUND).build().unwrap()
+}
+
+/// Asks for each credential, over and over, until it is told to stop; then says when each was permitted last, and how often
+/// it was permitted and not.
+fn child(path: &Path, ring: &str) {
+    let gate = Authenticator::new(cached(path), DigestKeys::parse(ring).unwrap());
+    let texts: Vec<String> = stdin().lines().take(CREDENTIALS).map(|line| line.unwrap()).collect();
+    let (sender, told_to_stop) = mpsc::channel();
+    thread::spawn(move || sender.send(stdin().lines().next().is_some()));
+    let resource = Resource::secrets("acme", "web", "prod", "/app/db").unwrap();
+    let is_permitted = |text: &str| {
+        let caller = block_on(gate.authenticate([("authorization", format!("Bearer {text}"))]));
+        caller.is_ok_and(|caller| gate.decide(&caller, Action::Read, &resource).granted().is_ok())
+    };
+    let mut last = vec![Duration::ZERO; CREDENTIALS];
+    let (mut permitted, mut refused) = (0_u64, 0_u64);
+    while told_to_stop.try_recv().is_err() {
+        for (text, last) in texts.iter().zip(&mut last) {
+            if is_permitted(text) {
+                // Taken afterwards: later than the answer, never earlier.
+                *last = now();
+                permitted += 1;
+            } else {
+                refused += 1;
+            }
+        }
+        if permitted == 1_000 && refused == 0 {
+            println!("warm");
+            stdout().flush().unwrap();
+        }
+    }
+    println!("{permitted} {refused}");
+    last.iter().for_each(|last| println!("{}", last.as_nanos()));
+}
+
+fn parent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials.db");
+    let ring = {
+        let mut key = [0; 32];
+        SystemRandom.fill(&mut key).unwrap();
+        format!("1:active:{}", STANDARD.encode(key))
+    };
+    let cached = cached(&path);
+    let issuer = Issuer::new(cached.clone(), DigestKeys::parse(&ring).unwrap());
+    let issued: Vec<_> = (0..CREDENTIALS)
+        .map(|_| {
+            let new =
+                NewServiceAccount::new("acme", Expiry::Never).scope("read@web/prod:/app/**".parse().unwrap());
+            block_on(issuer.service_accounts().issue(new)).unwrap()
+        })
+        .collect();
+
+    let mut children: Vec<(Child, Lines<BufReader<ChildStdout>>)> = (0..2)
+        .map(|_| {
+            let mut child = Command::new(env::current_exe().unwrap())
+                .args(["child".as_ref(), path.as_os_str(), ring.as_ref()])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            for issued in &issued {
+                writeln!(child.stdin.as_mut().unwrap(), "{}", issued.text.expose()).unwrap();
+            }
+            let said = BufReader::new(child.stdout.take().unwrap()).lines();
+            (child, said)
+        })
+        .collect();
+    for (_, said) in &mut children {
+        assert_eq!(said.next().unwrap().unwrap(), "warm", "each was permitted before it was changed");
+    }
+
+    let accounts = issuer.service_accounts().owned_by(Owner::organization("acme").unwrap());
+    let gate = Authenticator::new(cached, DigestKeys::parse(&ring).unwrap());
+    let acknowledged: Vec<Duration> = issued
+        .iter()
+        .enumerate()
+        .map(|(at, issued)| {
+            let id = issued.record.key().id;
+            let changed = match at % 3 {
+                0 => block_on(accounts.revoke(&id, "left")).map(drop),
+                1 => block_on(accounts.disable(&id)).map(drop),
+                _ => block_on(accounts.set_scopes(&id, ["read@web/staging:/**".parse().unwrap()])).map(drop),
+            };
+            changed.unwrap();
+            let acknowledged = now();
+            // In this process at once.
+            let line = [("authorization", format!("Bearer {}", issued.text.expose()))];
+            let resource = Resource::secrets("acme", "web", "prod", "/app/db").unwrap();
+            let here = block_on(gate.authenticate(line));
+            assert!(
+                !here.is_ok_and(|caller| gate.decide(&caller, Action::Read, &resource).granted().is_ok())
+            );
+            acknowledged
+        })
+        .collect();
+    thread::sleep(BOUND + SLACK);
+
+    for (mut child, mut said) in children {
+        writeln!(child.stdin.as_mut().unwrap(), "stop").unwrap();
+        let counts = said.next().unwrap().unwrap();
+        let latest = acknowledged.iter().map(|acknowledged| {
+            let last: u128 = said.next().unwrap().unwrap().parse().unwrap();
+            last.saturating_sub(acknowledged.as_nanos())
+        });
+        let latest = Duration::from_nanos(latest.max().unwrap().try_into().unwrap());
+        println!("permitted and refused: {counts}; latest success after an acknowledgement: {latest:?}");
+        assert!(latest <= BOUND + SLACK, "{latest:?} after a change was acknowledged");
+        assert!(child.wait().unwrap().success());
+    }
+}
