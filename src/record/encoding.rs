@@ -111,11 +111,15 @@ impl Record {
         if bytes.len() > LONGEST {
             return Err(DecodeError::TooLarge);
         }
-        let Version { v } = serde_json::from_slice(bytes)?;
-        if v != VERSION {
-            return Err(DecodeError::Version { found: v });
+        let decoded = serde_json::from_slice::<Object<Wire<'_>>>(bytes);
+        // Another version may not fit at all: which one it is comes before what is wrong with it.
+        if !decoded.as_ref().is_ok_and(|Object(wire)| wire.v == VERSION) {
+            let Version { v } = serde_json::from_slice(bytes)?;
+            if v != VERSION {
+                return Err(DecodeError::Version { found: v });
+            }
         }
-        let Object(wire) = serde_json::from_slice::<Object<Wire<'_>>>(bytes)?;
+        let Object(wire) = decoded?;
         Ok(wire.read()?)
     }
 }
