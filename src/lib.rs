@@ -87,14 +87,15 @@
 //! # The types to know
 //!
 //! * [`Authenticator`]: headers in, caller or refusal out. [`Lookup`] is the one method that it needs of a host.
-//! * [`Issuer`]: issues, rotates, revokes, lists. [`Store`] is what it needs; [`MemoryStore`] is one.
+//! * [`Issuer`]: issues, rotates, revokes, lists. [`Store`] is what it needs; [`MemoryStore`] is one, `keygate-sqlite` has another.
+//!   `Cached` and `Deadline` stand before any of them, and `conformance` proves one of your own.
 //! * [`Caller`] is who calls; [`Authenticator::decide`] answers for one [`Action`] on one [`Resource`], by [`Scope`]s: a
 //!   [`Decision`] with three ends.
 //! * [`Refusal`] is every no: five classes that never merge, a precise reason for the log, one public face.
 //! * [`DigestKeys`] are the server's keys; a [`Record`] is what a store holds, and never the secret.
 //! * [`AccessTokens`]: how access tokens are minted and verified, with [`SigningKeys`] of their own; [`Mint`] is what one is to
 //!   permit, [`Claims`] what a verified one says.
-//! * [`HeaderPolicy`], [`Observer`], [`UseRecorder`], [`Clock`] and [`RandomSource`] are there when they are needed.
+//! * [`HeaderPolicy`], [`Observer`], [`UseRecorder`], [`ChangeFeed`], [`Clock`] and [`RandomSource`] are there when they are needed.
 //!
 //! # What it refuses to do
 //!
@@ -230,7 +231,7 @@ pub use use_recorder::{Flushed, UseRecorder, UseRecorderBuilder};
 pub use validity::{Leeway, Standing, Validity};
 pub use verify::{Moment, NeedsParent, Verified, verify};
 
-/// The code of README.md, compiled and run.
-#[cfg(doctest)]
+/// The code of README.md, compiled and run; it shows what these features bring.
+#[cfg(all(doctest, feature = "cache", feature = "conformance", feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
