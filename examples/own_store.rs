@@ -68,7 +68,9 @@ impl Store for Table {
         Ok(())
     }
     async fn count_slots(&self, now: Timestamp) -> Result<Vec<SlotCount>, StoreError> {
-        Ok(SlotCount::tally(self.rows().values().map(|row| &*row.record), now))
+        let mut tally = SlotTally::new(now);
+        self.rows().values().for_each(|row| tally.add(&row.record));
+        Ok(tally.counts())
     }
     async fn expiring(&self, from: Timestamp, until: Timestamp, after: Option<&CredentialKey>, limit: usize)
         -> Result<Vec<Entry>, StoreError> {

@@ -222,8 +222,8 @@ pub use scope::{
     TooWide,
 };
 pub use store::{
-    ChangeFeed, Entry, Inserted, LastUses, Lookup, MemoryStore, Notice, Peek, SlotCount, Store, StoreError,
-    StoreErrorKind, Updated, Use,
+    ChangeFeed, Entry, Inserted, LastUses, Lookup, MemoryStore, Notice, Peek, SlotCount, SlotTally, Store,
+    StoreError, StoreErrorKind, Updated, Use,
 };
 pub use timestamp::{Expiry, Lifetime, Timestamp};
 pub use upgrade::Upgrade;

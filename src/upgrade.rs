@@ -49,9 +49,7 @@ impl Upgrade {
 impl Caller {
     /// The record's secret that proved this caller.
     fn secret(&self) -> Option<&StoredSecret> {
-        let (record, number) = (self.record()?, self.secret_number()?);
-        let retiring = record.retiring().map(|retiring| &retiring.secret);
-        [Some(record.current()), retiring].into_iter().flatten().find(|secret| secret.number == number)
+        self.record()?.secret(self.secret_number()?)
     }
 
     /// Whether the digest of the secret that proved this caller is under another key than the active one.

@@ -273,6 +273,13 @@ impl Record {
         self.retiring.as_deref()
     }
 
+    /// The secret of this number, current or retiring, if the record holds it.
+    #[must_use]
+    pub fn secret(&self, number: u32) -> Option<&StoredSecret> {
+        let retiring = self.retiring().map(|retiring| &retiring.secret);
+        [Some(&self.current), retiring].into_iter().flatten().find(|secret| secret.number == number)
+    }
+
     /// The account that minted it, if one did.
     #[must_use]
     pub fn parent(&self) -> Option<&Parent> {

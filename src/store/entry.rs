@@ -104,7 +104,7 @@ impl Entry {
     /// Notes a use by one of the record's secrets; that of another one is ignored, and an earlier time than the known one
     /// changes nothing. What [`Store::record_uses`](crate::Store::record_uses) does.
     pub fn note_use(&mut self, secret: u32, at: Timestamp) {
-        if holds(&self.record, secret) {
+        if self.record.secret(secret).is_some() {
             self.uses.note(secret, at);
         }
     }
@@ -170,14 +170,8 @@ impl LastUses {
 
     /// Forgets the times of secrets that the record does not hold any more; the latest of all stays.
     pub fn forget_gone(&mut self, record: &Record) {
-        self.by_secret.retain(|(secret, _)| holds(record, *secret));
+        self.by_secret.retain(|(secret, _)| record.secret(*secret).is_some());
     }
-}
-
-/// Whether one of the record's secrets has this number.
-fn holds(record: &Record, secret: u32) -> bool {
-    record.current().number == secret
-        || record.retiring().is_some_and(|retiring| retiring.secret.number == secret)
 }
 
 /// How many stored secrets need the key of a slot.
@@ -197,38 +191,38 @@ pub struct SlotCount {
     pub guards: u64,
 }
 
-impl SlotCount {
-    /// The counts of these records, in the order of slots: what [`Store::count_slots`](crate::Store::count_slots) answers.
-    #[must_use]
-    pub fn tally<'a>(records: impl IntoIterator<Item = &'a Record>, now: Timestamp) -> Vec<Self> {
-        let mut tally = Tally::default();
-        records.into_iter().for_each(|record| tally.add(record, now));
-        tally.counts()
-    }
+/// Counts which slots' keys records need at a time: what [`Store::count_slots`](crate::Store::count_slots) answers.
+#[derive(Clone, Debug)]
+pub struct SlotTally {
+    now: Timestamp,
+    slots: BTreeMap<u8, SlotCount>,
 }
 
-/// Counts slots, a record at a time.
-#[derive(Default)]
-pub(super) struct Tally(BTreeMap<u8, SlotCount>);
+impl SlotTally {
+    /// Nothing counted yet, at this time.
+    #[must_use]
+    pub const fn new(now: Timestamp) -> Self {
+        Self { now, slots: BTreeMap::new() }
+    }
 
-impl Tally {
-    pub(super) fn add(&mut self, record: &Record, now: Timestamp) {
-        let retiring = record.retiring().filter(|retiring| now < retiring.ends_at);
-        for secret in
-            [Some(record.current()), retiring.map(|retiring| &retiring.secret)].into_iter().flatten()
-        {
+    /// Counts a record: its current secret, and its retiring one while the overlap lasts.
+    pub fn add(&mut self, record: &Record) {
+        let retiring = record.overlapping(self.now).map(|retiring| &retiring.secret);
+        for secret in [Some(record.current()), retiring].into_iter().flatten() {
             self.count(secret.digest.slot(), 1, 0);
             secret.digest.guard_slot().into_iter().for_each(|slot| self.count(slot, 0, 1));
         }
     }
 
-    fn count(&mut self, slot: u8, digests: u64, guards: u64) {
-        let counted = self.0.entry(slot).or_insert(SlotCount { slot, digests: 0, guards: 0 });
-        counted.digests = counted.digests.saturating_add(digests);
-        counted.guards = counted.guards.saturating_add(guards);
+    /// What was counted, in the order of slots.
+    #[must_use]
+    pub fn counts(self) -> Vec<SlotCount> {
+        self.slots.into_values().collect()
     }
 
-    pub(super) fn counts(self) -> Vec<SlotCount> {
-        self.0.into_values().collect()
+    fn count(&mut self, slot: u8, digests: u64, guards: u64) {
+        let counted = self.slots.entry(slot).or_insert(SlotCount { slot, digests: 0, guards: 0 });
+        counted.digests = counted.digests.saturating_add(digests);
+        counted.guards = counted.guards.saturating_add(guards);
     }
 }

@@ -11,8 +11,7 @@ use async_trait::async_trait;
 use hashbrown::hash_table::Entry as Place;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::entry::Tally;
-use super::{Entry, Inserted, Lookup, Peek, SlotCount, Store, StoreError, Updated, Use};
+use super::{Entry, Inserted, Lookup, Peek, SlotCount, SlotTally, Store, StoreError, Updated, Use};
 use crate::{CredentialId, CredentialKey, Kind, Owner, Record, Revocation, Timestamp};
 
 /// A store in memory: for a service of one process, and for tests. What it holds is gone with its last handle.
@@ -264,8 +263,8 @@ impl Store for MemoryStore {
     }
 
     async fn count_slots(&self, now: Timestamp) -> Result<Vec<SlotCount>, StoreError> {
-        let mut tally = Tally::default();
-        self.0.for_each(|entry| tally.add(&entry.record, now));
+        let mut tally = SlotTally::new(now);
+        self.0.for_each(|entry| tally.add(&entry.record));
         Ok(tally.counts())
     }
 

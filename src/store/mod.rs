@@ -16,7 +16,7 @@ mod memory;
 pub use cached::{Cached, CachedBuilder};
 #[cfg(feature = "tokio")]
 pub use deadline::Deadline;
-pub use entry::{Entry, LastUses, SlotCount, Use};
+pub use entry::{Entry, LastUses, SlotCount, SlotTally, Use};
 pub use error::{StoreError, StoreErrorKind};
 pub use feed::{ChangeFeed, Notice};
 pub use memory::MemoryStore;

@@ -3,8 +3,6 @@
 mod read;
 mod write;
 
-use keygate::{Record, Timestamp};
-
 use crate::memo::Memo;
 use crate::pool::Pool;
 
@@ -20,11 +18,6 @@ impl Database {
     pub(crate) fn new(writer: Pool, readers: Pool) -> Self {
         Self { writer, readers, memo: Memo::new() }
     }
-}
-
-/// Neither revoked nor expired; it may be disabled, or not valid yet.
-fn is_live(record: &Record, now: Timestamp) -> bool {
-    record.revocation().is_none() && record.validity().expires_at().is_none_or(|end| now < end)
 }
 
 /// As SQLite counts rows.

@@ -1,12 +1,11 @@
 //! What does not write. Each answer is of one moment.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keygate::{CredentialId, CredentialKey, Entry, Owner, Record, SlotCount, Timestamp};
+use keygate::{CredentialId, CredentialKey, Entry, Owner, Record, SlotCount, SlotTally, Timestamp};
 use rusqlite::{Connection, Params, Row, params};
 
-use super::{Database, is_live, rows};
+use super::{Database, rows};
 use crate::failure::Failure;
 use crate::row::{self, select};
 
@@ -47,30 +46,17 @@ impl Database {
         const OWNED: &str = select!("WHERE kind = ?1 AND owner = ?2 AND project = ?3");
         let (of, project) = row::owner(owner);
         let mut live = 0_u64;
-        self.each(OWNED, params![owner.kind().as_str(), of, project], |record| {
-            live = live.saturating_add(u64::from(is_live(record, now)));
+        self.each(OWNED, params![owner.kind().as_str(), of, project], |row| {
+            live = live.saturating_add(u64::from(row.is_live(now)));
         })?;
         Ok(live)
     }
 
     /// From the records themselves: by a count that trusted columns a key would be dropped that a record needs.
     pub(crate) fn count_slots(&self, now: Timestamp) -> Result<Vec<SlotCount>, Failure> {
-        let mut slots: BTreeMap<u8, SlotCount> = BTreeMap::new();
-        let mut count = |slot, digests: u64, guards: u64| {
-            let counted = slots.entry(slot).or_insert(SlotCount { slot, digests: 0, guards: 0 });
-            counted.digests = counted.digests.saturating_add(digests);
-            counted.guards = counted.guards.saturating_add(guards);
-        };
-        self.each(select!(""), [], |record| {
-            let retiring = record.retiring().filter(|retiring| now < retiring.ends_at);
-            for secret in [Some(record.current()), retiring.map(|retiring| &retiring.secret)] {
-                if let Some(digest) = secret.map(|secret| &secret.digest) {
-                    count(digest.slot(), 1, 0);
-                    digest.guard_slot().into_iter().for_each(|slot| count(slot, 0, 1));
-                }
-            }
-        })?;
-        Ok(slots.into_values().collect())
+        let mut tally = SlotTally::new(now);
+        self.each(select!(""), [], |row| tally.add(&row.record))?;
+        Ok(tally.counts())
     }
 
     pub(crate) fn expiring(
@@ -119,12 +105,13 @@ impl Database {
         })
     }
 
-    fn each(&self, select: &str, params: impl Params, mut each: impl FnMut(&Record)) -> Result<(), Failure> {
+    /// All rows, without their uses.
+    fn each(&self, select: &str, params: impl Params, mut each: impl FnMut(Entry)) -> Result<(), Failure> {
         self.readers.with(|connection| {
             let mut statement = connection.prepare_cached(select)?;
             let mut rows = statement.query(params)?;
             while let Some(row) = rows.next()? {
-                each(&*row::record(row)?);
+                each(row::record(row)?.into());
             }
             Ok(())
         })

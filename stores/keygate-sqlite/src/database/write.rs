@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keygate::{
-    Inserted, Invalid, Kind, Owner, Record, Revocation, StoreError, StoreErrorKind, Timestamp, Updated, Use,
+    Entry, Inserted, Kind, Owner, Record, Revocation, StoreError, StoreErrorKind, Timestamp, Updated, Use,
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Params, TransactionBehavior, params, params_from_iter};
@@ -32,58 +32,54 @@ impl Database {
         })
     }
 
-    pub(crate) fn insert(&self, record: &Record) -> Result<Inserted, Failure> {
+    pub(crate) fn insert(&self, record: &Arc<Record>) -> Result<Inserted, Failure> {
         const INSERT: &str = "
             INSERT INTO keygate_credential
                 (kind, id, owner, project, version, created_at, expires_at, revoked_at, record, checksum)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
             ON CONFLICT (kind, id) DO NOTHING";
-        let encoded = record.encode().map_err(rejected)?;
-        self.write(|connection| match store(connection, INSERT, record, &encoded, None)? {
+        let encoded = Encoded::of(Arc::clone(record))?;
+        self.write(|connection| match store(connection, INSERT, &encoded, None)? {
             0 => Ok(Inserted::IdTaken),
             _ => Ok(Inserted::Yes),
         })
     }
 
-    pub(crate) fn update(&self, seen: u64, record: &Record) -> Result<Updated, Failure> {
-        let encoded = record.encode().map_err(rejected)?;
+    pub(crate) fn update(&self, seen: u64, record: &Arc<Record>) -> Result<Updated, Failure> {
+        let encoded = Encoded::of(Arc::clone(record))?;
         self.write(|connection| {
             let key = record.key();
             let held = first(connection, ONE, params![key.kind.as_str(), key.id.as_str()], |row| {
                 Ok((row::number(row)?, row::record(row)?))
             })?;
             let Some((number, held)) = held else { return Ok(Updated::Absent) };
-            if record.version() <= seen {
-                return Err(rejected("an update needs a later version than the one that was seen"));
+            let updated = Entry::from(held).update(seen, record)?;
+            if updated == Updated::Yes {
+                replace(connection, number, &encoded)?;
             }
-            if held.version() != seen {
-                return Ok(Updated::Changed);
-            }
-            if held.owner() != record.owner() {
-                return Err(rejected("an update does not change the owner"));
-            }
-            replace(connection, number, record, &encoded)?;
-            Ok(Updated::Yes)
+            Ok(updated)
         })
     }
 
     /// What cannot be revoked, because it does not decode or has no room left for it, is reported when all the others are.
     pub(crate) fn revoke_owned(&self, owner: &Owner, revocation: &Revocation) -> Result<u64, Failure> {
-        // Meanwhile a credential may have been purged, and its number be another's.
-        let is_due = |record: &Record| record.revocation().is_none() && owner.includes(record.owner());
         let (mut revoked, mut left) = (0_u64, Ok(()));
         for chunk in self.owned(owner)?.chunks(CHUNK) {
             let of_chunk = self.write(|connection| {
                 let mut of_chunk = 0_u64;
                 for number in chunk {
                     match by_number(connection, *number)? {
-                        Ok(Some(record)) if is_due(&record) => match revoke(&record, revocation) {
-                            Ok((next, encoded)) => {
-                                replace(connection, *number, &next, &encoded)?;
-                                of_chunk = of_chunk.saturating_add(1);
+                        // Meanwhile a credential may have been purged, and its number be another's.
+                        Ok(Some(record)) if owner.includes(record.owner()) => {
+                            match revoke(record, revocation) {
+                                Ok(Some(next)) => {
+                                    replace(connection, *number, &next)?;
+                                    of_chunk = of_chunk.saturating_add(1);
+                                }
+                                Ok(None) => {}
+                                Err(error) => left = Err(error),
                             }
-                            Err(invalid) => left = Err(StoreError::rejected(invalid)),
-                        },
+                        }
                         Ok(_) => {}
                         Err(error) => left = Err(error),
                     }
@@ -125,7 +121,7 @@ impl Database {
                     Ok((row::number(row)?, row::record(row)?))
                 });
                 if let Ok(Some((number, record))) = unless_all_fails(found)?
-                    && holds(&record, *secret)
+                    && record.secret(*secret).is_some()
                 {
                     let mut note = connection.prepare_cached(NOTE)?;
                     note.execute(params![number, secret, ANY_SECRET, at.as_unix()])?;
@@ -189,24 +185,35 @@ fn unless_all_fails<T>(found: Result<T, Failure>) -> Result<Result<T, StoreError
     }
 }
 
-/// The record's next version, revoked, and its bytes.
-fn revoke(record: &Record, revocation: &Revocation) -> Result<(Record, Vec<u8>), Invalid> {
-    let next = record.to_builder().revoked(revocation.clone());
-    let next = next.version(record.version().saturating_add(1)).build()?;
-    let encoded = next.encode()?;
-    Ok((next, encoded))
+/// A record, and its bytes as a row has them.
+struct Encoded {
+    record: Arc<Record>,
+    bytes: Vec<u8>,
+}
+
+impl Encoded {
+    fn of(record: Arc<Record>) -> Result<Self, StoreError> {
+        let bytes = record.encode().map_err(StoreError::rejected)?;
+        Ok(Self { record, bytes })
+    }
+}
+
+/// The record's next version, revoked; nothing where it is revoked already.
+fn revoke(record: Arc<Record>, revocation: &Revocation) -> Result<Option<Encoded>, StoreError> {
+    let mut entry = Entry::from(record);
+    if entry.revoke(revocation)? { Encoded::of(entry.record).map(Some) } else { Ok(None) }
 }
 
 /// Puts another record in the place of a row's, and forgets the uses of secrets that it does not hold.
-fn replace(connection: &Connection, number: i64, record: &Record, encoded: &[u8]) -> Result<(), Failure> {
+fn replace(connection: &Connection, number: i64, next: &Encoded) -> Result<(), Failure> {
     const REPLACE: &str = "
         UPDATE keygate_credential
         SET version = ?5, created_at = ?6, expires_at = ?7, revoked_at = ?8, record = ?9, checksum = ?10
         WHERE number = ?11";
     const FORGET: &str = "DELETE FROM keygate_use WHERE credential = ?1 AND secret NOT IN (?2, ?3, ?4)";
-    store(connection, REPLACE, record, encoded, Some(number))?;
-    let current = record.current().number;
-    let retiring = record.retiring().map_or(current, |retiring| retiring.secret.number);
+    store(connection, REPLACE, next, Some(number))?;
+    let current = next.record.current().number;
+    let retiring = next.record.retiring().map_or(current, |retiring| retiring.secret.number);
     connection.prepare_cached(FORGET)?.execute(params![number, ANY_SECRET, current, retiring])?;
     Ok(())
 }
@@ -215,15 +222,14 @@ fn replace(connection: &Connection, number: i64, record: &Record, encoded: &[u8]
 fn store(
     connection: &Connection,
     statement: &str,
-    record: &Record,
-    encoded: &[u8],
+    Encoded { record, bytes }: &Encoded,
     number: Option<i64>,
 ) -> Result<usize, Failure> {
     let key = record.key();
-    let sum = row::checksum(key.kind.as_str().as_bytes(), key.id.as_str().as_bytes(), encoded);
+    let sum = row::checksum(key.kind.as_str().as_bytes(), key.id.as_str().as_bytes(), bytes);
     let values = row::columns(record, &key)
         .into_iter()
-        .chain([ValueRef::Blob(encoded), ValueRef::Integer(sum.into())])
+        .chain([ValueRef::Blob(bytes), ValueRef::Integer(sum.into())])
         .chain(number.map(ValueRef::Integer));
     let changed =
         connection.prepare_cached(statement)?.execute(params_from_iter(values.map(ToSqlOutput::Borrowed)))?;
@@ -234,14 +240,4 @@ fn numbers(connection: &Connection, select: &str, params: impl Params) -> Result
     let mut statement = connection.prepare_cached(select)?;
     let numbers = statement.query_map(params, |row| row.get(0))?;
     Ok(numbers.collect::<Result<_, _>>()?)
-}
-
-/// Whether one of the record's secrets has this number.
-fn holds(record: &Record, secret: u32) -> bool {
-    record.current().number == secret
-        || record.retiring().is_some_and(|retiring| retiring.secret.number == secret)
-}
-
-fn rejected(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    StoreError::rejected(why).into()
 }
