@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use super::rule::{Checked, Seen};
+use super::seen::{Checked, Seen};
 
 pub(super) type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 

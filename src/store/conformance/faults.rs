@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::bench::Bench;
 use super::records::{at, built, id, of, renamed, revoked_at};
-use super::rule::{Bench, Checked, Rule, Seen, ensure, ensure_eq, rule};
+use super::rule::{Rule, rule};
+use super::seen::{Checked, Seen, ensure, ensure_eq};
 use crate::{CredentialKey, Inserted, Kind, Owner, Peek, Record, StoreError, StoreErrorKind, Updated, Use};
 
 pub(super) const RULES: &[Rule] = &[

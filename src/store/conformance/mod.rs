@@ -25,6 +25,7 @@
 //! Durability, what several processes see of each other, and that a call ends: there is no timer here. A lookup that may be
 //! behind is checked like one that is not, for one process has to see its own writes at once.
 
+mod bench;
 mod crowd;
 mod faults;
 mod owners;
@@ -32,6 +33,7 @@ mod pages;
 mod records;
 mod report;
 mod rule;
+mod seen;
 mod threads;
 mod uses;
 mod writes;
@@ -44,8 +46,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
+use self::bench::Bench;
 use self::crowd::{Crowd, Job};
-use self::rule::{Bench, Checked, Needs, Rule, Seen};
+use self::rule::{Needs, Rule};
+use self::seen::{Checked, Seen};
 use crate::{CredentialKey, Store};
 
 /// Checks every rule that needs nothing of the host but stores: empty ones, a new one each time that it is asked.

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::bench::{Bench, ids};
 use super::records::{at, built, look_alikes, of, renamed, revoked_at, user};
-use super::rule::{Bench, Checked, Rule, ensure, ensure_eq, ids, rule};
+use super::rule::{Rule, rule};
+use super::seen::{Checked, ensure, ensure_eq};
 use crate::{Owner, Record, Revocation, Updated, Use};
 
 pub(super) const RULES: &[Rule] = &[

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::bench::{Bench, ids};
 use super::records::{IN_ORDER, at, built, id, of, owner_of, revoked_at, until, user};
-use super::rule::{Bench, Checked, Rule, ensure, ensure_eq, ids, rule};
+use super::rule::{Rule, rule};
+use super::seen::{Checked, ensure, ensure_eq};
 use crate::{CredentialKey, Entry, Kind, Owner, Record, RecordBuilder, Store, Timestamp, Use, Validity};
 
 pub(super) const RULES: &[Rule] = &[

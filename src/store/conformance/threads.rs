@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
+use super::bench::{Bench, same};
 use super::crowd::{Watch, others_first};
 use super::pages::{Paged, listed};
 use super::records::{at, built, of, owner_of, renamed, revoked_at, rotated, until, user};
-use super::rule::{Bench, Checked, Rule, Seen, ensure, ensure_eq, rule, same};
+use super::rule::{Rule, rule};
+use super::seen::{Checked, Seen, ensure, ensure_eq};
 use crate::{CredentialKey, Inserted, Kind, Owner, Record, Store, Updated, Use};
 
 pub(super) const RULES: &[Rule] = &[

@@ -1,7 +1,9 @@
 //! Times of use, and how many secrets need which key.
 
+use super::bench::Bench;
 use super::records::{at, built, id, of, owner_of, renamed, retiring, revoked_at, secret, until, user};
-use super::rule::{Bench, Checked, Rule, ensure_eq, rule};
+use super::rule::{Rule, rule};
+use super::seen::{Checked, ensure_eq};
 use crate::{CredentialKey, Kind, LastUses, Owner, SlotCount, Updated, Use};
 
 pub(super) const RULES: &[Rule] = &[

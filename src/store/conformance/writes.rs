@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use super::bench::{Bench, ids, same};
 use super::records::{at, built, full, id, of, owner_of, renamed, revoked_at, user};
-use super::rule::{Bench, Checked, Rule, Seen, ensure, ensure_eq, ids, rule, same};
+use super::rule::{Rule, rule};
+use super::seen::{Checked, Seen, ensure, ensure_eq};
 use crate::{CredentialKey, Inserted, Kind, Owner, StoreErrorKind, Updated, Use};
 
 pub(super) const RULES: &[Rule] = &[

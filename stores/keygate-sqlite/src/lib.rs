@@ -6,6 +6,7 @@
 // From the bottom up, as in keygate: a file uses only what stands above it.
 mod failure;
 mod memo;
+mod open_error;
 mod pool;
 mod row;
 mod schema;
@@ -15,6 +16,7 @@ mod database;
 mod open;
 mod store;
 
-pub use open::{OpenError, SqliteStoreBuilder};
+pub use open::SqliteStoreBuilder;
+pub use open_error::OpenError;
 pub use store::SqliteStore;
 pub use threading::Threading;

@@ -1,16 +1,15 @@
-//! Opening a file: its settings, each asked back, and what is wrong with a file that cannot be used.
+//! Opening a file: its settings, each asked back.
 
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-use thiserror::Error;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::database::Database;
 use crate::pool::Pool;
 use crate::schema;
-use crate::{SqliteStore, Threading};
+use crate::{OpenError, SqliteStore, Threading};
 
 /// Sets a store up: [`SqliteStore::builder`].
 #[derive(Debug)]
@@ -19,75 +18,6 @@ pub struct SqliteStoreBuilder {
     path: PathBuf,
     threading: Threading,
     busy_timeout: Duration,
-}
-
-/// Why a file is not opened as a store; each says what to do.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The path names no file: it is empty, or SQLite's name for a database in memory.
-    #[error("a store needs a file of its own: give a path, or use keygate's MemoryStore")]
-    NoFile,
-    /// The folder of the file is not there.
-    #[error("the folder of the database file does not exist: create it")]
-    NoFolder,
-    /// The file, or those that SQLite has to make beside it, cannot be opened.
-    #[error(
-        "the database file cannot be opened: it must be a file, and its folder be writable for this process"
-    )]
-    CannotOpen(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The file can be read and not be written.
-    #[error("the database file is read-only: make it and its folder writable for this process")]
-    ReadOnly,
-    /// The file is something else.
-    #[error("the file is no SQLite database, or is damaged: give another path, or restore it from a backup")]
-    NotADatabase,
-    /// The database belongs to another program. Nothing of it was changed.
-    #[error("the database belongs to another application (id {application}): give keygate a file of its own")]
-    AnotherApplication {
-        /// The application that its header names; 0 where it names none.
-        application: i32,
-    },
-    /// A newer release has changed the tables.
-    #[error(
-        "the database has schema {found}, this release of keygate-sqlite knows schema {known}: upgrade keygate-sqlite"
-    )]
-    NewerSchema {
-        /// The file's.
-        found: i32,
-        /// The newest that this release knows.
-        known: i32,
-    },
-    /// A setting did not take: some file systems, those of networks above all, cannot do what it needs.
-    #[error("the database does not take {setting}: put its file on a local disk")]
-    Setting {
-        /// The setting, as a pragma of SQLite's.
-        setting: &'static str,
-    },
-    /// The program was linked with a SQLite that can damage a file which several connections write.
-    #[error("the program has SQLite {found}, keygate-sqlite needs 3.51.3: build with its bundled SQLite")]
-    OldSqlite {
-        /// The version that it has.
-        found: &'static str,
-    },
-    /// Another process kept the file locked for longer than the busy timeout.
-    #[error("the database is locked: find what holds its lock for so long, or raise the busy timeout")]
-    Locked(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Anything else that SQLite says.
-    #[error("the database file does not answer: look at its disk")]
-    Sqlite(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::CannotOpen) => Self::CannotOpen(error.into()),
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::NotADatabase,
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(error.into()),
-            _ => Self::Sqlite(error.into()),
-        }
-    }
 }
 
 impl SqliteStoreBuilder {

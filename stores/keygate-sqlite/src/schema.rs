@@ -3,8 +3,8 @@
 use keygate::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, TransactionBehavior};
 
+use crate::OpenError;
 use crate::failure::Failure;
-use crate::open::OpenError;
 
 /// The steps from an empty file to the tables of today; a file's `user_version` is how many it has behind it.
 ///
