@@ -55,7 +55,8 @@ use crate::{Clock, CredentialId, CredentialKey, Kind, Owner, Record, Revocation,
 /// # How it asks
 ///
 /// * All who ask for one credential at the same time share one call. Whoever waits drives it, so a request that
-///   is given up holds back no other; a panic of the store is that of who made the call, and *undecided* for those who waited with it.
+///   is given up holds back no other; a panic of the store is that of who made the call, and *undecided* for those who waited
+///   with it.
 /// * At most 64 calls at a time and 1,024 in the queue before them (of credentials, not of callers); beyond that it fails at
 ///   once, as [unavailable](StoreErrorKind::Unavailable). It has no timer: give what is inside a deadline.
 /// * A call that takes longer than `max_staleness` is *unavailable* too: its answer would be older than was promised.
@@ -64,6 +65,7 @@ use crate::{Clock, CredentialId, CredentialKey, Kind, Owner, Record, Revocation,
 ///
 /// * Each write through it, before and after, also one that failed or was given up. [`revoke_owned`](Store::revoke_owned)
 ///   and [`purge`](Store::purge) forget everything, because they do not say what they touched.
+/// * A [`read`](Store::read) of the truth that differs from what it knows.
 /// * The host: [`invalidate`](Self::invalidate), [`invalidate_all`](Self::invalidate_all), for writes that go past it.
 /// * A [`ChangeFeed`], in [`follow`](Self::follow): other processes' writes, normally within a second.
 ///
@@ -202,6 +204,16 @@ impl<L> Inner<L> {
         let now = self.clock.monotonic();
         let bound = self.bounds.absences.min(self.bound(now));
         self.is_usable(key, begun, now, bound).then_some(Fetched { record: None, begun })
+    }
+
+    /// Whether what was read of the truth is known already.
+    fn holds(&self, key: &CredentialKey, read: &Result<Option<Entry>, StoreError>) -> bool {
+        match (self.held(key), read) {
+            (Some(Fetched { record: Some(record), .. }), Ok(Some(entry))) => {
+                record.version() == entry.record.version()
+            }
+            _ => false,
+        }
     }
 
     /// A record that is too old, where the host said that it may stand in for a store that does not answer.
@@ -349,12 +361,15 @@ impl Drop for Writing<'_> {
 
 #[async_trait]
 impl<S: Store + 'static> Store for Cached<S> {
-    /// Also forgets what it read: whoever reads the truth may acknowledge what it says without a write, be it another process's
-    /// or one of its own that failed and was done all the same.
+    /// Also forgets what the truth says otherwise: whoever reads it may acknowledge what it says without a write, be it another
+    /// process's or one of its own that failed and was done all the same.
     async fn read(&self, kind: Kind, id: &CredentialId) -> Result<Option<Entry>, StoreError> {
-        let entry = self.0.lookup.read(kind, id).await;
-        self.invalidate(&CredentialKey::new(kind, *id));
-        entry
+        let read = self.0.lookup.read(kind, id).await;
+        let key = CredentialKey::new(kind, *id);
+        if !self.0.holds(&key, &read) {
+            self.invalidate(&key);
+        }
+        read
     }
 
     async fn insert(&self, record: &Arc<Record>) -> Result<Inserted, StoreError> {

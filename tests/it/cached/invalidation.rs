@@ -86,6 +86,26 @@ fn a_read_of_the_truth_forgets_what_it_read() {
     assert!(!accepts(), "it was revoked here, too, and that returned");
 }
 
+/// A mint reads its account each time: what is known already is no news.
+#[test]
+fn a_read_of_what_is_known_forgets_nothing() {
+    let (database, _, cached) = cached(|builder| builder);
+    let key = database.put("a");
+    let read = || block_on(cached.read(key.kind, &key.id)).unwrap().unwrap();
+    assert!(find(&cached, key).unwrap().is_some());
+    read();
+    assert_eq!(peeks(&cached, key), "known");
+    // Nor where it is not known; but for a look that is under way, which may have read something older.
+    cached.invalidate(&key);
+    database.hold();
+    let mut look = asked(&cached, key);
+    assert!(ready(&mut look).is_none());
+    read();
+    database.release();
+    assert!(ready(&mut look).unwrap().unwrap().is_some());
+    assert_eq!(peeks(&cached, key), "ask");
+}
+
 /// What only looks around forgets nothing.
 #[test]
 fn a_list_forgets_nothing() {
