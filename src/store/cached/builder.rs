@@ -11,7 +11,7 @@ use super::shelf::Shelf;
 use super::{Bounds, Cached, Inner};
 use crate::{Clock, Invalid, SystemClock};
 
-/// The options of a [`Cached`]: two bounds of staleness, and limits.
+/// The options of a [`Cached`]: its bounds, and its limits.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,6 +39,7 @@ pub struct CachedBuilder<L> {
 const MAX_STALENESS: Duration = Duration::from_secs(60);
 const MAX_ON_FAILURE: Duration = Duration::from_secs(3_600);
 const MAX_SILENCE: Duration = Duration::from_secs(60);
+const MAX_LOADS: usize = 65_536;
 
 impl<L> CachedBuilder<L> {
     pub(super) fn new(lookup: L) -> Self {
@@ -87,8 +88,11 @@ impl<L> CachedBuilder<L> {
         self
     }
 
-    /// Where the store is unavailable, lets a record stand in that was fetched at most so long ago: at most an hour. Without this,
-    /// none does.
+    /// Where the store says that it is unavailable, lets a record stand in that was fetched at most so long ago: at most an hour.
+    /// Without this, none does.
+    ///
+    /// Not for a full queue, an answer that comes too late or a panic: there the store may be well. Where it should stand in
+    /// for a slow store, give the store a deadline.
     ///
     /// # Security
     ///
@@ -105,13 +109,13 @@ impl<L> CachedBuilder<L> {
         self
     }
 
-    /// How many fetches there are at a time: 64 unless said otherwise, at least one.
+    /// How many calls of the store there are at a time: 64 unless said otherwise, 1 to 65,536.
     pub fn max_loads(mut self, loads: usize) -> Self {
         self.max_loads = loads;
         self
     }
 
-    /// How many fetches may wait for their turn: 1,024 unless said otherwise; who comes then fails at once.
+    /// How many calls may wait for their turn: 1,024 unless said otherwise; who comes then fails at once.
     pub fn max_waiting(mut self, loads: usize) -> Self {
         self.max_waiting = loads;
         self
@@ -138,7 +142,7 @@ impl<L> CachedBuilder<L> {
                 "more than zero and at most 60 s",
             ),
             (self.max_records == 0, "max_records", "at least one"),
-            (self.max_loads == 0, "max_loads", "at least one"),
+            (!(1..=MAX_LOADS).contains(&self.max_loads), "max_loads", "1 to 65,536"),
         ];
         match wrong.into_iter().find(|(is_wrong, ..)| *is_wrong) {
             Some((_, argument, expected)) => Err(Invalid::new(argument, expected)),

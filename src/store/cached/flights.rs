@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -23,11 +22,34 @@ pub(super) struct Fetched {
     pub(super) begun: Begun,
 }
 
+/// Why a fetch brought nothing.
 #[derive(Clone)]
 pub(super) enum Failure {
+    /// What the store said.
     Store(StoreError),
+    /// It was not asked: too many wait for it.
+    Full,
     Panicked(Panic),
 }
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(error) => error,
+            Failure::Full => Self::unavailable("too many calls wait for the store"),
+            Failure::Panicked(_) => Self::unavailable(PANICKED),
+        }
+    }
+}
+
+/// What those get who waited with the one that gets the panic.
+const PANICKED: &str = "the store panicked";
 
 /// A store's panic, for who made the call.
 #[derive(Clone)]
@@ -41,19 +63,7 @@ impl Panic {
     /// Goes on with it.
     pub(super) fn resume(&self) -> ! {
         let payload = lock(&self.0).take();
-        resume_unwind(payload.unwrap_or_else(|| Box::new(Panicked.to_string())))
-    }
-}
-
-/// A fetch was waited for in vain: who made it got its panic.
-#[derive(Debug)]
-pub(super) struct Panicked;
-
-impl std::error::Error for Panicked {}
-
-impl fmt::Display for Panicked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the store panicked")
+        resume_unwind(payload.unwrap_or_else(|| Box::new(PANICKED)))
     }
 }
 

@@ -19,7 +19,7 @@ use futures_util::FutureExt as _;
 
 use self::admission::Admission;
 pub use self::builder::CachedBuilder;
-use self::flights::{Failure, Fetched, Flight, Flights, Outcome, Panic, Panicked, Place};
+use self::flights::{Failure, Fetched, Flight, Flights, Outcome, Panic, Place};
 use self::generations::Generations;
 use self::hearing::Hearing;
 use self::shelf::{Begun, Shelf};
@@ -57,6 +57,7 @@ use crate::{Clock, CredentialId, CredentialKey, Kind, Owner, Record, Revocation,
 /// * All who ask for one credential at the same time share one call. Whoever waits drives it, so a request that
 ///   is given up holds back no other; a panic of the store is that of who made the call, and *undecided* for those who waited
 ///   with it.
+/// * What is inside does not ask the cache that it is inside of: it would wait for itself.
 /// * At most 64 calls at a time and 1,024 in the queue before them (of credentials, not of callers); beyond that it fails at
 ///   once, as [unavailable](StoreErrorKind::Unavailable). It has no timer: give what is inside a deadline.
 /// * A call that takes longer than `max_staleness` is *unavailable* too: its answer would be older than was promised.
@@ -119,6 +120,8 @@ impl<L> Cached<L> {
     }
 
     /// Listens to a change feed and forgets what it names, until the feed is lost; then says why.
+    ///
+    /// One feed at a time: of two, one that is heard would hide that the other is lost.
     ///
     /// The library spawns nothing and has no timer: the host runs this in a task of its own and calls it again after a pause.
     /// From the first call on, whenever there is no feed to be heard (lost, silent for longer than
@@ -234,37 +237,45 @@ impl<L: Lookup + 'static> Inner<L> {
         if bound.is_zero() {
             // Nothing is shared then, and what one's own call brought is as new as it can be.
             let Fetched { record, begun } = self.fetch(key, |_| {}).await?;
-            let (age, longest) = (self.clock.monotonic().saturating_sub(begun.at), self.bounds.records);
-            let is_late = !longest.is_zero() && age > longest;
-            return if is_late { Err(StoreError::unavailable(TooLate)) } else { Ok(record) };
+            return if self.bounds.records.is_zero() {
+                Ok(record)
+            } else {
+                self.in_time(record, begun, self.bounds.records)
+            };
         }
-        let join = |longest: Duration| {
-            let is_early =
-                |begun: Begun| begun.generation < generation || asked.saturating_sub(begun.at) > longest;
-            self.flights.join(key, is_early, |place| self.flight(key, place))
+        let is_early = |begun: Begun, longest: Duration| {
+            begun.generation < generation || asked.saturating_sub(begun.at) > longest
         };
-        let (flight, mut is_own) = join(bound);
-        let mut outcome = flight.await;
-        if let Ok(Fetched { record: None, begun }) = &outcome
-            && asked.saturating_sub(begun.at) > self.bounds.absences
-        {
-            // That it would be an absence, which is old sooner, was not known before.
-            let (flight, is_new) = join(self.bounds.absences);
-            (outcome, is_own) = (flight.await, is_new);
-        }
-        let failure = match outcome {
-            Ok(Fetched { record, begun }) => {
-                let now = self.clock.monotonic();
-                if now.saturating_sub(begun.at) <= self.bound(now) {
-                    return Ok(record);
-                }
-                StoreError::unavailable(TooLate)
+        let mut longest = bound;
+        loop {
+            let (flight, is_own) =
+                self.flights.join(key, |begun| is_early(begun, longest), |place| self.flight(key, place));
+            let Fetched { record, begun } = match flight.await {
+                Ok(fetched) => fetched,
+                Err(Failure::Store(error)) => return self.stale(&key, &error).map(Some).ok_or(error),
+                Err(Failure::Panicked(panic)) if is_own => panic.resume(),
+                Err(failure) => return Err(failure.into()),
+            };
+            // What it would bring was not known when it was joined: an absence is old sooner, and what was kept already may
+            // be from before this call. The next one is made after it, so there is no third.
+            longest = if record.is_some() { bound } else { bound.min(self.bounds.absences) };
+            if !is_early(begun, longest) {
+                return self.in_time(record, begun, self.bound(self.clock.monotonic()));
             }
-            Err(Failure::Store(error)) => error,
-            Err(Failure::Panicked(panic)) if is_own => panic.resume(),
-            Err(Failure::Panicked(_)) => StoreError::unavailable(Panicked),
-        };
-        self.stale(&key, &failure).map(Some).ok_or(failure)
+        }
+    }
+
+    /// What was fetched, if it may still be said.
+    fn in_time(
+        &self,
+        record: Option<Arc<Record>>,
+        begun: Begun,
+        longest: Duration,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        if self.clock.monotonic().saturating_sub(begun.at) <= longest {
+            return Ok(record);
+        }
+        Err(StoreError::unavailable("the answer came later than max_staleness allows"))
     }
 
     fn flight(self: &Arc<Self>, key: CredentialKey, place: Place) -> Flight {
@@ -274,7 +285,7 @@ impl<L: Lookup + 'static> Inner<L> {
             let place = place;
             let fetched = AssertUnwindSafe(inner.fetch(key, |begun| place.begin(begun))).catch_unwind().await;
             let outcome: Outcome = match fetched {
-                Ok(fetched) => fetched.map_err(Failure::Store),
+                Ok(fetched) => fetched,
                 Err(payload) => Err(Failure::Panicked(Panic::new(payload))),
             };
             outcome
@@ -283,8 +294,8 @@ impl<L: Lookup + 'static> Inner<L> {
     }
 
     /// Asks what is inside, once it is this fetch's turn, and keeps the answer.
-    async fn fetch(&self, key: CredentialKey, begin: impl FnOnce(Begun)) -> Result<Fetched, StoreError> {
-        let _turn = self.admission.enter().await?;
+    async fn fetch(&self, key: CredentialKey, begin: impl FnOnce(Begun)) -> Outcome {
+        let _turn = self.admission.enter().await.ok_or(Failure::Full)?;
         // Another fetch may have ended since somebody looked.
         if let Some(held) = self.held(&key) {
             return Ok(held);
@@ -296,18 +307,6 @@ impl<L: Lookup + 'static> Inner<L> {
             self.shelf.keep(key, record.as_ref(), begun);
         }
         Ok(Fetched { record, begun })
-    }
-}
-
-/// A fetch took longer than an answer may be old.
-#[derive(Debug)]
-struct TooLate;
-
-impl std::error::Error for TooLate {}
-
-impl fmt::Display for TooLate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the answer came later than max_staleness allows")
     }
 }
 

@@ -1,6 +1,6 @@
 //! What was fetched and is kept, with what tells whether it may still be used.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hashbrown::DefaultHashBuilder;
@@ -27,6 +27,8 @@ pub(super) struct Begun {
 pub(super) struct Shelf {
     records: Table<(Arc<Record>, Begun)>,
     absences: Table<Begun>,
+    /// Held while something is put there, after what it replaces was looked at.
+    keeping: Mutex<()>,
 }
 
 type Table<V> = Cache<CredentialKey, V, UnitWeighter, DefaultHashBuilder>;
@@ -39,7 +41,7 @@ fn table<V: Clone>(entries: usize) -> Table<V> {
 impl Shelf {
     /// Room for so many records.
     pub(super) fn new(records: usize) -> Self {
-        Self { records: table(records), absences: table(ABSENCES) }
+        Self { records: table(records), absences: table(ABSENCES), keeping: Mutex::default() }
     }
 
     #[inline]
@@ -51,12 +53,26 @@ impl Shelf {
         self.absences.get(key)
     }
 
+    /// Keeps what a fetch brought, unless a later one brought something already: what is known to be gone does not come back.
     pub(super) fn keep(&self, key: CredentialKey, record: Option<&Arc<Record>>, begun: Begun) {
+        let _one_at_a_time = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_later = |known: Begun| (known.generation, known.at) > (begun.generation, begun.at);
+        if self.record(&key).is_some_and(|(_, known)| is_later(known))
+            || self.absence(&key).is_some_and(is_later)
+        {
+            return;
+        }
         match record {
-            Some(record) if record.key() == key => self.records.insert(key, (Arc::clone(record), begun)),
+            Some(record) if record.key() == key => {
+                self.absences.remove(&key);
+                self.records.insert(key, (Arc::clone(record), begun));
+            }
             // A store that mixes up its records is found out by who asked; it is not believed a second time.
             Some(_) => {}
-            None => self.absences.insert(key, begun),
+            None => {
+                self.records.remove(&key);
+                self.absences.insert(key, begun);
+            }
         }
     }
 

@@ -130,7 +130,7 @@ fn options_out_of_their_range_are_refused_by_name() {
         (builder().feed_silence(Duration::ZERO), "feed_silence: expected more than zero and at most 60 s"),
         (builder().feed_silence(seconds(61)), "feed_silence: expected more than zero and at most 60 s"),
         (builder().max_records(0), "max_records: expected at least one"),
-        (builder().max_loads(0), "max_loads: expected at least one"),
+        (builder().max_loads(0), "max_loads: expected 1 to 65,536"),
     ];
     for (builder, expected) in refused {
         assert_eq!(builder.build().unwrap_err().to_string(), expected);

@@ -1,13 +1,17 @@
 //! What was fetched before an invalidation is worth nothing after it.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use keygate::{
-    Authenticator, Cached, CredentialId, CredentialKey, DigestKeys, Issuer, Kind, Lifetime, Lookup,
-    MemoryStore, NewApiKey, Owner, Record, RefusalClass, Revocation, Store, StoreError, Updated,
+    Authenticator, Cached, Clock, CredentialId, CredentialKey, DigestKeys, Issuer, Kind, Lifetime, Lookup,
+    MemoryStore, NewApiKey, Owner, Record, RefusalClass, Revocation, Store, StoreError, Timestamp, Updated,
 };
 use pollster::block_on;
 
@@ -292,4 +296,93 @@ fn no_verification_that_begins_after_a_revocation_succeeds() {
     let (successes, denials) = (successes.into_inner(), denials.into_inner());
     assert_eq!(successes + denials, 1_000_000 / THREADS * THREADS);
     assert!(successes > 1_000 && denials > 1_000, "{successes} and {denials}: both were to be seen");
+}
+
+type Errand = Box<dyn FnOnce() + Send>;
+
+/// A clock that does an errand when it is read next: it is read at each step that matters.
+#[derive(Clone, Default)]
+struct Errands(Arc<Mutex<Option<Errand>>>);
+
+impl Errands {
+    fn next(&self, errand: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(errand));
+    }
+}
+
+impl Clock for Errands {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn monotonic(&self) -> Duration {
+        let errand = self.0.lock().unwrap().take();
+        errand.into_iter().for_each(|errand| errand());
+        Duration::ZERO
+    }
+}
+
+/// A waker that does an errand.
+struct Wakes(Mutex<Option<Errand>>);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        let errand = self.0.lock().unwrap().take();
+        errand.into_iter().for_each(|errand| errand());
+    }
+}
+
+/// A call that missed a record by a moment finds it kept when its turn comes, and brings that. Whoever joins it at that very
+/// moment, after a revocation was acknowledged, asks anew.
+#[test]
+fn what_was_kept_meanwhile_is_not_for_who_came_later() {
+    type Asked = Pin<Box<dyn Future<Output = Result<Option<Arc<Record>>, StoreError>> + Send>>;
+    let own = |cached: &Cached<Database>, key: CredentialKey| -> Asked {
+        let cached = cached.clone();
+        Box::pin(async move { cached.find(key.kind, &key.id).await })
+    };
+    let (database, errands) = (Database::default(), Errands::default());
+    let cached = Cached::builder(database.clone()).clock(errands.clone()).max_loads(1).build().unwrap();
+    let [key, busy, queued] = ["a", "b", "c"].map(|id| database.put(id));
+
+    database.hold();
+    let mut first = own(&cached, key);
+    assert!(ready(&mut first).is_none());
+    // Between the second's miss and its joining, the first ends, and another call takes the only turn.
+    let takes_the_turn: Arc<Mutex<Option<Asked>>> = Arc::default();
+    errands.next({
+        let (database, mut other, taken) =
+            (database.clone(), own(&cached, busy), Arc::clone(&takes_the_turn));
+        move || {
+            database.release();
+            assert!(ready(&mut first).is_some());
+            database.hold();
+            assert!(ready(&mut other).is_none());
+            *taken.lock().unwrap() = Some(other);
+        }
+    });
+    let mut second = own(&cached, key);
+    assert!(ready(&mut second).is_none());
+
+    // When the second gives its turn to the next in the queue, the revocation is acknowledged, and a later call joins it.
+    let later: Arc<Mutex<Option<Asked>>> = Arc::default();
+    let wakes = Arc::new(Wakes(Mutex::new(Some(Box::new({
+        let (database, cached, later) = (database.clone(), cached.clone(), Arc::clone(&later));
+        move || {
+            revoke(&database, key);
+            cached.invalidate(&key);
+            let mut call: Asked = Box::pin(async move { cached.find(key.kind, &key.id).await });
+            assert!(ready(&mut call).is_none());
+            *later.lock().unwrap() = Some(call);
+        }
+    })))));
+    let mut in_the_queue = own(&cached, queued);
+    let polled = in_the_queue.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&wakes))));
+    assert!(polled.is_pending());
+    database.release();
+    assert!(ready(takes_the_turn.lock().unwrap().as_mut().unwrap()).is_some());
+    assert!(!is_revoked(&ready(&mut second).unwrap()), "it began before");
+    assert!(ready(&mut in_the_queue).is_some());
+    let mut later = later.lock().unwrap().take().expect("the second gave its turn to the queue");
+    assert!(is_revoked(&ready(&mut later).unwrap()));
 }

@@ -23,7 +23,7 @@ fn what_does_not_fit_fails_at_once_and_the_rest_is_answered() {
             Some(answer) => {
                 let error = answer.unwrap_err();
                 assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-                assert_eq!(error.source().unwrap().to_string(), "too many loads wait for the store");
+                assert_eq!(error.source().unwrap().to_string(), "too many calls wait for the store");
             }
         }
     }
@@ -102,4 +102,32 @@ fn whose_turn_comes_is_woken() {
     assert!(ready(&mut loads).unwrap().is_ok());
     assert!(woken.0.load(Ordering::SeqCst) > 0);
     assert!(matches!(waits.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(Ok(Some(_)))));
+}
+
+/// One that is called and does not come, because its task does something else, keeps its own turn and nobody else's.
+#[test]
+fn whoever_does_not_come_when_called_holds_nobody_back() {
+    let (database, _, cached) = cached(|builder| builder.max_loads(4));
+    let keys: Vec<CredentialKey> = (0..10).map(|at| database.put(&format!("id{at}"))).collect();
+    database.hold();
+    let mut all: Vec<Find<'_>> = keys.iter().map(|key| asked(&cached, *key)).collect();
+    let woken: Vec<_> = keys.iter().map(|_| Arc::new(Woken(AtomicUsize::new(1)))).collect();
+    let poll = |all: &mut Vec<Find<'_>>, at: usize| {
+        woken[at].0.store(0, Ordering::SeqCst);
+        let waker = Waker::from(Arc::clone(&woken[at]));
+        all[at].as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+    };
+    (0..10).for_each(|at| assert!(!poll(&mut all, at)));
+    database.release();
+    // The fifth is called first of all, and is not polled again.
+    let mut done = [false; 10];
+    for _ in 0..50 {
+        for at in (0..10).filter(|at| *at != 4) {
+            if !done[at] && woken[at].0.load(Ordering::SeqCst) > 0 {
+                done[at] = poll(&mut all, at);
+            }
+        }
+    }
+    assert_eq!(done.iter().filter(|done| **done).count(), 9);
+    assert!(poll(&mut all, 4));
 }

@@ -1,8 +1,11 @@
 //! Old records in place of a store that does not answer: by name only.
 
-use keygate::{StoreError, StoreErrorKind};
+use std::sync::atomic::Ordering;
 
-use super::{asked, cached, find, peeks, ready, revoke, seconds};
+use keygate::{Store, StoreError, StoreErrorKind, Timestamp};
+use pollster::block_on;
+
+use super::{asked, cached, find, is_revoked, peeks, ready, revoke, seconds};
 
 /// As it is made, a store that is down is undecided, whatever was known.
 #[test]
@@ -59,10 +62,12 @@ fn what_was_invalidated_never_stands_in() {
     assert!(find(&cached, other).is_err());
 }
 
+/// The store may be well then: it answered late, its queue was full. What it said late may even be that there is none.
 #[test]
-fn it_stands_in_for_an_answer_that_comes_too_late() {
-    let (database, clock, cached) = cached(|builder| builder.danger_stale_on_failure(seconds(60)));
-    let key = database.put("a");
+fn it_does_not_stand_in_where_the_store_said_nothing_of_a_failure() {
+    let (database, clock, cached) =
+        cached(|builder| builder.danger_stale_on_failure(seconds(3_600)).max_loads(1).max_waiting(0));
+    let (key, other) = (database.put("a"), database.put("b"));
     assert!(find(&cached, key).unwrap().is_some());
     clock.pass(seconds(6));
     database.hold();
@@ -70,5 +75,37 @@ fn it_stands_in_for_an_answer_that_comes_too_late() {
     assert!(ready(&mut slow).is_none());
     clock.pass(seconds(6));
     database.release();
-    assert!(ready(&mut slow).unwrap().unwrap().is_some());
+    assert_eq!(ready(&mut slow).unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
+
+    database.hold();
+    let mut busy = asked(&cached, other);
+    assert!(ready(&mut busy).is_none());
+    assert_eq!(find(&cached, key).unwrap_err().kind(), StoreErrorKind::Unavailable);
+}
+
+/// What this cache saw revoked or gone does not come back: an absence takes the record's place, and an older answer that
+/// arrives late takes nobody's.
+#[test]
+fn what_is_known_to_be_over_does_not_come_back() {
+    let (database, clock, cached) = cached(|builder| builder.danger_stale_on_failure(seconds(60)));
+    let (gone, revoked) = (database.put("a"), database.put("b"));
+    assert!(find(&cached, gone).unwrap().is_some());
+    // An answer from before the revocation stands still on its way.
+    database.hold();
+    let mut slow = asked(&cached, revoked);
+    assert!(ready(&mut slow).is_none());
+    revoke(&database, revoked);
+    revoke(&database, gone);
+    clock.pass(seconds(6));
+    database.0.holds.store(false, Ordering::SeqCst);
+    assert!(is_revoked(&find(&cached, revoked)));
+    assert!(ready(&mut slow).unwrap().is_err(), "it is too late");
+    // Another process purges what is dead.
+    block_on(database.purge(Timestamp::from_unix(i64::MAX), 9)).unwrap();
+    clock.pass(seconds(6));
+    assert!(find(&cached, gone).unwrap().is_none());
+    database.fail(Some(StoreError::unavailable("reset")));
+    clock.pass(seconds(2));
+    assert!(find(&cached, gone).is_err(), "this cache knows that it is gone");
+    assert!(is_revoked(&find(&cached, revoked)), "and that this one is revoked");
 }
