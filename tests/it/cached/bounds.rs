@@ -83,6 +83,27 @@ fn an_absence_is_kept_for_a_shorter_time() {
     assert_eq!(database.finds(), 2);
 }
 
+/// Who joins a fetch does not know yet that it finds nothing, and asks again where that is too old by then.
+#[test]
+fn an_absence_that_began_too_early_is_asked_for_again() {
+    for (early, finds) in [(seconds(1), 1), (seconds(2), 2)] {
+        let (database, clock, cached) = cached(|builder| builder);
+        let key = CredentialKey::new(Kind::ApiKey, id("a"));
+        database.hold();
+        let mut first = asked(&cached, key);
+        assert!(ready(&mut first).is_none());
+        clock.pass(early);
+        let mut joined = asked(&cached, key);
+        assert!(ready(&mut joined).is_none());
+        // Another process issues it meanwhile.
+        database.put("a");
+        database.release();
+        assert!(ready(&mut first).unwrap().unwrap().is_none());
+        assert_eq!(ready(&mut joined).unwrap().unwrap().is_some(), finds == 2);
+        assert_eq!(database.finds(), finds);
+    }
+}
+
 /// Promise P24, elsewhere: another process issued what was just looked for here; it is found when the absence has lapsed.
 #[test]
 fn an_absence_is_never_kept_longer_than_a_record() {
@@ -155,4 +176,30 @@ fn it_has_room_for_so_many_records_and_no_more() {
     let shown = format!("{cached:?}");
     let records: usize = shown.split("records: ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
     assert!((50..=128).contains(&records), "{shown}");
+}
+
+/// Made-up ids have their own room: they displace no record, however many are asked for.
+#[test]
+fn absences_have_their_own_room_and_displace_nothing() {
+    let (database, _, cached) = cached(|builder| builder.max_records(200));
+    let keys: Vec<_> = (0..100).map(|at| database.put(&format!("id{at}"))).collect();
+    assert!(keys.iter().all(|key| find(&cached, *key).unwrap().is_some()));
+    for at in 0..30_000 {
+        let nobody = CredentialKey::new(Kind::ApiKey, id(&format!("nobody{at}")));
+        assert!(find(&cached, nobody).unwrap().is_none());
+    }
+    assert!(keys.iter().all(|key| peeks(&cached, *key) == "known"));
+    let shown = format!("{cached:?}");
+    let absences = shown.split("absences: ").nth(1).unwrap().split(',').next().unwrap();
+    assert!((5_000..=10_000).contains(&absences.parse().unwrap()), "{shown}");
+}
+
+#[test]
+fn an_absence_bound_of_zero_keeps_no_absence() {
+    let (database, _, cached) = cached(|builder| builder.max_absence(Duration::ZERO));
+    let nobody = CredentialKey::new(Kind::ApiKey, id("nobody"));
+    for asked in 1..4 {
+        assert!(find(&cached, nobody).unwrap().is_none());
+        assert_eq!((peeks(&cached, nobody), database.finds()), ("ask", asked));
+    }
 }

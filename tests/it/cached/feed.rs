@@ -226,3 +226,63 @@ fn a_first_subscription_that_fails_leaves_the_short_bound() {
     clock.pass(seconds(2));
     assert_eq!(peeks(&cached, key), "ask");
 }
+
+/// What is fetched while no feed is heard may be as old as the short bound, and takes no longer.
+#[test]
+fn without_a_feed_an_answer_is_too_late_by_the_short_bound() {
+    let (database, clock, cached) = cached(|builder| builder.max_staleness_without_feed(seconds(1)));
+    let key = database.put("a");
+    drop(following(&cached, &Feed::default()));
+    let mut never_heard = following(&cached, &Feed::default());
+    assert!(ready(&mut never_heard).is_none());
+    drop(never_heard);
+    for (takes, is_answered) in [(seconds(1), true), (seconds(2), false)] {
+        cached.invalidate_all();
+        database.hold();
+        let mut asked = asked(&cached, key);
+        assert!(ready(&mut asked).is_none());
+        clock.pass(takes);
+        database.release();
+        assert_eq!(ready(&mut asked).unwrap().is_ok(), is_answered, "{takes:?}");
+    }
+}
+
+/// A short bound of zero: while no feed is heard each call asks, and may take no longer than the long bound allows.
+#[test]
+fn with_a_short_bound_of_zero_each_call_asks_while_no_feed_is_heard() {
+    let (database, clock, cached) =
+        cached(|builder| builder.max_staleness_without_feed(seconds(0)).danger_stale_on_failure(seconds(0)));
+    let (key, feed) = (database.put("a"), Feed::default());
+    let mut following = following(&cached, &feed);
+    assert!(ready(&mut following).is_none());
+    known(&cached, key);
+    drop(following);
+    for asked in 2..5 {
+        assert_eq!(peeks(&cached, key), "ask");
+        assert!(find(&cached, key).unwrap().is_some());
+        assert_eq!(database.finds(), asked);
+    }
+    for (takes, is_answered) in [(seconds(5), true), (seconds(6), false)] {
+        database.hold();
+        let mut asked = asked(&cached, key);
+        assert!(ready(&mut asked).is_none());
+        clock.pass(takes);
+        database.release();
+        assert_eq!(ready(&mut asked).unwrap().is_ok(), is_answered, "{takes:?}");
+    }
+}
+
+#[test]
+fn without_a_feed_the_bound_is_never_longer_than_max_staleness() {
+    let (database, clock, cached) =
+        cached(|builder| builder.max_staleness(seconds(2)).max_staleness_without_feed(seconds(9)));
+    let key = database.put("a");
+    let mut following = following(&cached, &Feed::default());
+    assert!(ready(&mut following).is_none());
+    drop(following);
+    known(&cached, key);
+    clock.pass(seconds(2));
+    assert_eq!(peeks(&cached, key), "known");
+    clock.pass(std::time::Duration::from_nanos(1));
+    assert_eq!(peeks(&cached, key), "ask");
+}

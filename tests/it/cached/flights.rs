@@ -152,6 +152,42 @@ fn an_error_is_shared_by_those_who_waited_and_never_kept() {
     }
 }
 
+/// Nor is it kept by one of those who waited and did not look again.
+#[test]
+fn an_error_is_given_to_nobody_who_comes_after_it() {
+    let (database, _, cached) = cached(|builder| builder);
+    let key = database.put("a");
+    database.fail(Some(StoreError::unavailable("reset")));
+    database.hold();
+    let (mut first, mut sleeper) = (asked(&cached, key), asked(&cached, key));
+    assert!(ready(&mut first).is_none() && ready(&mut sleeper).is_none());
+    database.release();
+    assert!(ready(&mut first).unwrap().is_err());
+    database.fail(None);
+    assert!(find(&cached, key).unwrap().is_some());
+    assert_eq!(database.finds(), 2);
+    assert!(ready(&mut sleeper).unwrap().is_err());
+}
+
+/// A call that an invalidation has overtaken ends, and who comes then joins the one that was made in its place.
+#[test]
+fn an_old_call_that_ends_leaves_the_new_one_in_its_place() {
+    let (database, _, cached) = cached(|builder| builder);
+    let key = database.put("a");
+    database.hold();
+    let mut old = asked(&cached, key);
+    assert!(ready(&mut old).is_none());
+    cached.invalidate(&key);
+    let mut new = asked(&cached, key);
+    assert!(ready(&mut new).is_none());
+    drop(old);
+    let mut joined = asked(&cached, key);
+    assert!(ready(&mut joined).is_none());
+    assert_eq!(database.finds(), 2);
+    database.release();
+    assert!(ready(&mut new).unwrap().is_ok() && ready(&mut joined).unwrap().is_ok());
+}
+
 /// A lookup that panics while it is told to, with the answer at hand.
 struct Panics(Database, AtomicUsize);
 

@@ -70,6 +70,47 @@ fn each_write_forgets_what_it_touches() {
     }
 }
 
+/// From its beginning on, what it touches is not known; and what is fetched meanwhile is worth nothing when it is done, or given up.
+#[test]
+fn a_write_forgets_when_it_begins_and_when_it_ends() {
+    for is_given_up in [false, true] {
+        let (database, _, cached) = cached(|builder| builder);
+        let key = database.put("a");
+        let record = find(&cached, key).unwrap().unwrap();
+        let revoked = record.to_builder().revoked(Revocation::new(NOW, "left")).version(record.version() + 1);
+        let revoked = Arc::new(revoked.build().unwrap());
+        database.stall(true);
+        let mut write = cached.update(record.version(), &revoked);
+        assert!(ready(&mut write).is_none());
+        assert_eq!(peeks(&cached, key), "ask", "it has begun");
+        assert!(!is_revoked(&find(&cached, key)));
+        assert_eq!(peeks(&cached, key), "known");
+        database.stall(false);
+        if !is_given_up {
+            assert_eq!(ready(&mut write).unwrap().unwrap(), Updated::Yes);
+        }
+        drop(write);
+        assert_eq!(peeks(&cached, key), "ask", "given up: {is_given_up}");
+        assert_eq!(is_revoked(&find(&cached, key)), !is_given_up);
+    }
+}
+
+/// What was fetched while the truth was read may be older than the truth.
+#[test]
+fn a_read_of_the_truth_forgets_what_was_fetched_meanwhile() {
+    let (database, _, cached) = cached(|builder| builder);
+    let key = database.put("a");
+    database.stall(true);
+    let mut read = cached.read(key.kind, &key.id);
+    assert!(ready(&mut read).is_none());
+    assert!(!is_revoked(&find(&cached, key)));
+    database.stall(false);
+    revoke(&database, key);
+    assert!(ready(&mut read).unwrap().unwrap().unwrap().record.revocation().is_some());
+    drop(read);
+    assert!(is_revoked(&find(&cached, key)));
+}
+
 /// What reads the truth may acknowledge what it says, without a write: another process revoked it, so revoking it here changes
 /// nothing, and succeeds.
 #[test]

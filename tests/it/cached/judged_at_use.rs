@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use keygate::{
-    Action, Authenticator, Cached, Caller, CredentialKey, DigestKeys, Issuer, Lifetime, Lookup, ManualClock,
-    NewServiceToken, Peek, Refusal, RefusalClass, Resource, SystemRandom,
+    Action, ApiKeyGrant, Authenticator, Cached, Caller, CredentialKey, DigestKeys, Inserted, Issuer, Kind,
+    Lifetime, Lookup, ManualClock, NewApiKey, NewServiceAccount, NewServiceToken, Peek, Record, Refusal,
+    RefusalClass, Resource, Store, SystemRandom, Timestamp,
 };
 use pollster::block_on;
 
@@ -97,6 +98,48 @@ fn each_resource_is_decided_anew_and_tenants_share_nothing() {
     }
     assert_eq!(world.database.finds(), 2);
     assert_eq!(code(world.ask(&text)), "caller");
+}
+
+/// Another process issues by a clock of its own. What it issued is accepted elsewhere at once; where it was looked
+/// for a moment ago, once that is forgotten.
+#[test]
+fn what_a_process_with_another_clock_issued_is_accepted_elsewhere() {
+    for apart in [-1, 0, 1] {
+        let (database, ticks, cached) = cached(|builder| builder);
+        let keys = DigestKeys::ephemeral().unwrap();
+        let gate = |lookup, now| {
+            let builder = Authenticator::builder(lookup, keys.clone());
+            builder.clock(ManualClock::at(now)).build().unwrap()
+        };
+        let theirs = Timestamp::from_unix(NOW.as_unix() + apart);
+        let issuer =
+            Issuer::builder(database.clone(), keys.clone()).clock(ManualClock::at(theirs)).build().unwrap();
+        let (here, there) = (gate(cached.clone(), NOW), gate(Cached::new(database.clone()), theirs));
+        let scope = || "read@web/prod:/app/**".parse().unwrap();
+        let account = NewServiceAccount::new("acme", Lifetime::days(1)).scope(scope());
+        let token = || NewServiceToken::new("acme", "web", Lifetime::hours(1)).scope(scope());
+        let issued = block_on(async {
+            let key = issuer.api_keys().issue(NewApiKey::new("u-17", Lifetime::days(1))).await.unwrap();
+            let account = issuer.service_accounts().issue(account).await.unwrap();
+            let token_of_its_own = issuer.service_tokens().issue(token()).await.unwrap();
+            let minter = there.authenticate([line(account.text.expose())]).await.unwrap();
+            let minted = issuer.service_tokens().mint(&minter, token()).await.unwrap();
+            [key, account, token_of_its_own, minted]
+        });
+        for (nth, issued) in issued.iter().enumerate() {
+            let ask = || code(block_on(here.authenticate([line(issued.text.expose())])));
+            assert_eq!(ask(), "caller", "{nth}, {apart} s apart");
+        }
+        // Looked for in vain, and issued then.
+        let drawn = keys.draw(Kind::ApiKey, &SystemRandom).unwrap();
+        let ask = || code(block_on(here.authenticate([line(drawn.text.expose())])));
+        assert_eq!(ask(), "unknown_credential");
+        let grant = ApiKeyGrant::new("u-17").unwrap();
+        let record = Record::builder(drawn.key.id, grant, drawn.digest, theirs).build().unwrap();
+        assert_eq!(block_on(database.insert(&Arc::new(record))).unwrap(), Inserted::Yes);
+        ticks.pass(super::seconds(1) + std::time::Duration::from_nanos(1));
+        assert_eq!(ask(), "caller", "{apart} s apart");
+    }
 }
 
 /// A value that is kept holds no secret: nothing of the text is in the record.

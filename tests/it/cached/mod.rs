@@ -58,6 +58,8 @@ struct Inside {
     /// While true, an answer that was read is not given.
     holds: AtomicBool,
     held: Mutex<Vec<Waker>>,
+    /// While true, what is asked of it as a store is not begun.
+    stalls: AtomicBool,
     fails: Mutex<Option<StoreError>>,
 }
 
@@ -74,6 +76,11 @@ impl Database {
     fn release(&self) {
         self.0.holds.store(false, Ordering::SeqCst);
         std::mem::take(&mut *self.0.held.lock().unwrap()).into_iter().for_each(Waker::wake);
+    }
+
+    /// From now on nothing is written, or read as the truth; or it is again.
+    fn stall(&self, stalls: bool) {
+        self.0.stalls.store(stalls, Ordering::SeqCst);
     }
 
     fn fail(&self, error: Option<StoreError>) {
@@ -121,6 +128,9 @@ macro_rules! to_the_truth {
         #[async_trait]
         impl Store for Database {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                // Whoever stalls it polls by hand.
+                let stalls = || self.0.stalls.load(Ordering::SeqCst);
+                poll_fn(|_| if stalls() { Poll::Pending } else { Poll::Ready(()) }).await;
                 self.0.store.$name($($argument),*).await
             })*
         }

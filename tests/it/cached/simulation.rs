@@ -75,7 +75,8 @@ fn a_simple_cache_without_a_flaw_passes_so_what_is_found_below_is_the_flaw() {
 
 #[test]
 fn a_cache_with_a_flaw_is_found() {
-    for flaw in [Flaw::StaleOnFailure, Flaw::FillOverInvalidation, Flaw::VerdictKept] {
+    let flaws = [Flaw::StaleOnFailure, Flaw::FillOverInvalidation, Flaw::VerdictKept, Flaw::ReturnIsNothing];
+    for flaw in flaws {
         println!("{}", finding(flaw, |wire, clock, bounds| Simple::new(flaw, wire, clock, bounds)));
     }
 }

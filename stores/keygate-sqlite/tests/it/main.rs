@@ -22,3 +22,4 @@ mod processes;
 mod secrets;
 mod support;
 mod threads;
+mod uses;

@@ -47,7 +47,7 @@ impl File {
     }
 }
 
-pub(crate) fn at(seconds: i64) -> Timestamp {
+pub(crate) const fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix(seconds)
 }
 

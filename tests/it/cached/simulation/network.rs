@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keygate::{
     ChangeFeed, Clock, CredentialId, CredentialKey, Entry, Inserted, Kind, Lookup, MemoryStore, Notice,
-    Record, Store, StoreError, Timestamp, Updated,
+    Owner, Record, Revocation, Store, StoreError, Timestamp, Updated,
 };
 
 use super::replica::the_rest_of_a_store;
@@ -52,15 +52,26 @@ impl Clock for ReplicaClock {
     }
 }
 
+/// What a credential was at one time.
+#[derive(Clone, Debug)]
+pub(super) struct Version {
+    /// The record's; one more than its last where it was purged.
+    pub(super) number: u64,
+    /// None: it was purged.
+    pub(super) record: Option<Arc<Record>>,
+}
+
 /// The truth, and each version that it ever had.
 #[derive(Default)]
 pub(super) struct Authority {
     pub(super) store: MemoryStore,
-    pub(super) history: Mutex<HashMap<CredentialKey, Vec<Arc<Record>>>>,
-    /// Updates whose sender was told that they failed, and which are done some time.
-    late: Mutex<Vec<(u64, Arc<Record>)>>,
+    pub(super) history: Mutex<HashMap<CredentialKey, Vec<Version>>>,
+    /// Writes whose sender was told that they failed, and which are done some time.
+    late: Mutex<Vec<Write>>,
     lines: Mutex<Vec<Arc<Line>>>,
 }
+
+type Write = Box<dyn FnOnce(&Authority) + Send>;
 
 impl Authority {
     pub(super) fn connect(&self, line: &Arc<Line>) {
@@ -76,6 +87,10 @@ impl Authority {
     }
 
     fn insert(&self, record: &Arc<Record>) -> Inserted {
+        if self.is_purged(record.key()) {
+            // Ids are random: none comes back.
+            return Inserted::IdTaken;
+        }
         let inserted = pollster::block_on(self.store.insert(record)).unwrap();
         if inserted == Inserted::Yes {
             self.committed(record);
@@ -83,23 +98,54 @@ impl Authority {
         inserted
     }
 
+    fn revoke_owned(&self, owner: &Owner, revocation: &Revocation) -> u64 {
+        let revoked = pollster::block_on(self.store.revoke_owned(owner, revocation)).unwrap();
+        self.many_committed();
+        revoked
+    }
+
+    fn purge(&self, before: Timestamp, limit: usize) -> u64 {
+        let purged = pollster::block_on(self.store.purge(before, limit)).unwrap();
+        self.many_committed();
+        purged
+    }
+
     fn committed(&self, record: &Arc<Record>) {
-        self.history.lock().unwrap().entry(record.key()).or_default().push(Arc::clone(record));
+        let version = Version { number: record.version(), record: Some(Arc::clone(record)) };
+        self.history.lock().unwrap().entry(record.key()).or_default().push(version);
+        self.tell(Notice::Changed(record.key()));
+    }
+
+    /// Whatever differs from the last version that was seen of it.
+    fn many_committed(&self) {
+        for (key, versions) in &mut *self.history.lock().unwrap() {
+            let record = pollster::block_on(self.store.find(key.kind, &key.id)).unwrap();
+            let last = versions.last().unwrap();
+            if last.record.as_deref().map(Record::version) != record.as_deref().map(Record::version) {
+                versions.push(Version { number: last.number + 1, record });
+            }
+        }
+        self.tell(Notice::ManyChanged);
+    }
+
+    fn tell(&self, notice: Notice) {
         for line in &*self.lines.lock().unwrap() {
-            line.send(Notice::Changed(record.key()));
+            line.send(notice);
         }
     }
 
-    /// An update that was given up is done after all, if nothing came between.
+    /// A write that was given up is done after all; an update if nothing came between.
     pub(super) fn commit_late(&self) {
         let late = self.late.lock().unwrap().pop();
-        if let Some((seen, record)) = late {
-            let _done = self.update(seen, &record);
-        }
+        late.into_iter().for_each(|write| write(self));
     }
 
-    pub(super) fn latest(&self, key: &CredentialKey) -> Option<Arc<Record>> {
+    pub(super) fn latest(&self, key: &CredentialKey) -> Option<Version> {
         self.history.lock().unwrap().get(key).and_then(|versions| versions.last()).cloned()
+    }
+
+    fn is_purged(&self, key: CredentialKey) -> bool {
+        self.latest(&key).is_some_and(|version| version.record.is_none())
     }
 }
 
@@ -112,7 +158,7 @@ enum Fate {
     PausesAfter,
     /// It is done, and the answer is lost.
     AnswerLost,
-    /// An update is done after its failure was told.
+    /// A write is done after its failure was told.
     DoneLate,
 }
 
@@ -225,7 +271,7 @@ impl Wire {
     async fn carry<T>(
         &self,
         fetched: Option<CredentialKey>,
-        late: Option<(u64, &Arc<Record>)>,
+        late: Option<Write>,
         ask: impl FnOnce(&Authority) -> T,
     ) -> Result<T, StoreError> {
         let fate = self.fate();
@@ -234,8 +280,8 @@ impl Wire {
         }
         let is_cut = || self.0.state.lock().unwrap().cut;
         match (fate, late) {
-            (Fate::DoneLate, Some((seen, record))) => {
-                self.0.authority.late.lock().unwrap().push((seen, Arc::clone(record)));
+            (Fate::DoneLate, Some(write)) => {
+                self.0.authority.late.lock().unwrap().push(write);
                 return Err(StoreError::unavailable("no answer"));
             }
             (Fate::Fails, _) => return Err(StoreError::unavailable("no connection")),
@@ -262,8 +308,30 @@ impl Wire {
     }
 
     async fn update(&self, seen: u64, record: &Arc<Record>) -> Result<Updated, StoreError> {
-        self.carry(None, Some((seen, record)), |authority| authority.update(seen, record)).await
+        let (late, write) = twice(record, move |authority, record| authority.update(seen, record));
+        self.carry(None, Some(late), write).await
     }
+
+    async fn revoke_owned(&self, owner: &Owner, revocation: &Revocation) -> Result<u64, StoreError> {
+        let all = (owner.clone(), revocation.clone());
+        let (late, write) =
+            twice(&all, |authority, (owner, revocation)| authority.revoke_owned(owner, revocation));
+        self.carry(None, Some(late), write).await
+    }
+
+    async fn purge(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let (late, write) = twice(&before, move |authority, before| authority.purge(*before, limit));
+        self.carry(None, Some(late), write).await
+    }
+}
+
+/// A write, to be done late or now.
+fn twice<A: Clone + Send + 'static, T>(
+    argument: &A,
+    write: impl Fn(&Authority, &A) -> T + Copy + Send + 'static,
+) -> (Write, impl FnOnce(&Authority) -> T) {
+    let (late, now) = (argument.clone(), argument.clone());
+    (Box::new(move |authority| drop(write(authority, &late))), move |authority| write(authority, &now))
 }
 
 #[async_trait]
@@ -289,8 +357,18 @@ struct LineState {
     under_way: Vec<Notice>,
     arrived: VecDeque<Option<Notice>>,
     heard_at: Option<u64>,
-    heard: u64,
+    heard: Vec<Heard>,
     waker: Option<Waker>,
+}
+
+/// What a replica is to forget by what it heard.
+#[derive(Clone, Copy)]
+pub(super) enum Heard {
+    Nothing,
+    One(CredentialKey),
+    All,
+    /// All, because notices may have been lost.
+    Return,
 }
 
 impl LineState {
@@ -354,8 +432,8 @@ impl Line {
         }
     }
 
-    /// How many notices were heard since this was asked last.
-    pub(super) fn take_heard(&self) -> u64 {
+    /// What was heard since this was asked last.
+    pub(super) fn take_heard(&self) -> Vec<Heard> {
         std::mem::take(&mut self.0.lock().unwrap().heard)
     }
 
@@ -369,16 +447,17 @@ impl Line {
 pub(super) struct Feed {
     line: Arc<Line>,
     time: Time,
+    silence: u64,
 }
 
 impl Feed {
-    pub(super) fn new(line: &Arc<Line>, time: &Time) -> Self {
+    pub(super) fn new(line: &Arc<Line>, time: &Time, silence: u64) -> Self {
         let mut state = line.0.lock().unwrap();
         (state.subscribed, state.heard_at) = (false, None);
         state.arrived.clear();
         state.under_way.clear();
         drop(state);
-        Self { line: Arc::clone(line), time: time.clone() }
+        Self { line: Arc::clone(line), time: time.clone(), silence }
     }
 }
 
@@ -392,6 +471,7 @@ impl ChangeFeed for Feed {
                 return Poll::Pending;
             }
             (state.subscribed, state.heard_at) = (true, Some(self.time.now()));
+            state.heard.push(Heard::Return);
             Poll::Ready(Ok(()))
         })
         .await
@@ -402,8 +482,15 @@ impl ChangeFeed for Feed {
             let mut state = self.line.0.lock().unwrap();
             match state.arrived.pop_front() {
                 Some(Some(notice)) => {
-                    state.heard_at = Some(self.time.now());
-                    state.heard += 1;
+                    let now = self.time.now();
+                    let heard_at = state.heard_at.replace(now);
+                    let was_silent = heard_at.is_none_or(|heard_at| now - heard_at > self.silence);
+                    state.heard.push(match notice {
+                        _ if was_silent => Heard::Return,
+                        Notice::Changed(key) => Heard::One(key),
+                        Notice::ManyChanged => Heard::All,
+                        _ => Heard::Nothing,
+                    });
                     Poll::Ready(Ok(notice))
                 }
                 Some(None) => Poll::Ready(Err(StoreError::unavailable("the feed broke off"))),

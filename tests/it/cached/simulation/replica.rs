@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keygate::{
     Authenticator, Cached, Caller, ChangeFeed as _, Clock as _, CredentialId, CredentialKey, Entry, Inserted,
-    Kind, Lookup, Notice, Record, Refusal, Store, StoreError, Updated,
+    Kind, Lookup, Notice, Owner, Record, Refusal, Revocation, Store, StoreError, Timestamp, Updated,
 };
 
 use super::network::{Feed, ReplicaClock, Wire};
@@ -89,6 +89,8 @@ pub(super) enum Flaw {
     FillOverInvalidation,
     /// That a credential was accepted is remembered, instead of its record.
     VerdictKept,
+    /// When its feed is back, it forgets what it hears of, and not what it may have missed.
+    ReturnIsNothing,
 }
 
 /// A cache as one writes it in an afternoon: a map under a lock. Of two bounds it keeps the shorter, always.
@@ -150,6 +152,18 @@ impl Simple {
         updated
     }
 
+    async fn revoke_owned(&self, owner: &Owner, revocation: &Revocation) -> Result<u64, StoreError> {
+        let revoked = self.0.wire.revoke_owned(owner, revocation).await;
+        self.forget_all();
+        revoked
+    }
+
+    async fn purge(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let purged = self.0.wire.purge(before, limit).await;
+        self.forget_all();
+        purged
+    }
+
     pub(super) fn authority(&self) -> &keygate::MemoryStore {
         self.0.wire.authority()
     }
@@ -194,10 +208,14 @@ impl Replica for Simple {
             if feed.subscribe().await.is_err() {
                 return;
             }
-            while let Ok(notice) = feed.next().await {
-                if notice != Notice::Alive {
+            let mut notice = Notice::Alive;
+            loop {
+                // Whatever it hears may be the first word after a silence.
+                if notice != Notice::Alive || simple.0.flaw != Flaw::ReturnIsNothing {
                     simple.forget_all();
                 }
+                let Ok(next) = feed.next().await else { return };
+                notice = next;
             }
         })
     }
@@ -235,16 +253,12 @@ impl Replica for Simple {
     }
 }
 
-/// What this test does not call, past everything.
+/// What is written and read through it; and what this test does not call, past everything.
 macro_rules! the_rest_of_a_store {
     ($store:ty) => {
         #[async_trait]
         impl Store for $store {
-            async fn read(
-                &self,
-                kind: Kind,
-                id: &CredentialId,
-            ) -> Result<Option<keygate::Entry>, StoreError> {
+            async fn read(&self, kind: Kind, id: &CredentialId) -> Result<Option<Entry>, StoreError> {
                 self.read(kind, id).await
             }
             async fn insert(&self, record: &Arc<Record>) -> Result<Inserted, StoreError> {
@@ -255,55 +269,44 @@ macro_rules! the_rest_of_a_store {
             }
             async fn list(
                 &self,
-                owner: &keygate::Owner,
+                owner: &Owner,
                 after: Option<&CredentialId>,
                 limit: usize,
-            ) -> Result<Vec<keygate::Entry>, StoreError> {
+            ) -> Result<Vec<Entry>, StoreError> {
                 self.authority().list(owner, after, limit).await
             }
-            async fn count_live(
-                &self,
-                owner: &keygate::Owner,
-                now: keygate::Timestamp,
-            ) -> Result<u64, StoreError> {
+            async fn count_live(&self, owner: &Owner, now: Timestamp) -> Result<u64, StoreError> {
                 self.authority().count_live(owner, now).await
             }
-            async fn revoke_owned(
-                &self,
-                owner: &keygate::Owner,
-                revocation: &keygate::Revocation,
-            ) -> Result<u64, StoreError> {
-                self.authority().revoke_owned(owner, revocation).await
+            async fn revoke_owned(&self, owner: &Owner, revocation: &Revocation) -> Result<u64, StoreError> {
+                self.revoke_owned(owner, revocation).await
             }
             async fn record_uses(&self, uses: &[keygate::Use]) -> Result<(), StoreError> {
                 self.authority().record_uses(uses).await
             }
-            async fn count_slots(
-                &self,
-                now: keygate::Timestamp,
-            ) -> Result<Vec<keygate::SlotCount>, StoreError> {
+            async fn count_slots(&self, now: Timestamp) -> Result<Vec<keygate::SlotCount>, StoreError> {
                 self.authority().count_slots(now).await
             }
             async fn expiring(
                 &self,
-                from: keygate::Timestamp,
-                until: keygate::Timestamp,
+                from: Timestamp,
+                until: Timestamp,
                 after: Option<&CredentialKey>,
                 limit: usize,
-            ) -> Result<Vec<keygate::Entry>, StoreError> {
+            ) -> Result<Vec<Entry>, StoreError> {
                 self.authority().expiring(from, until, after, limit).await
             }
             async fn unused(
                 &self,
-                since: keygate::Timestamp,
-                now: keygate::Timestamp,
+                since: Timestamp,
+                now: Timestamp,
                 after: Option<&CredentialKey>,
                 limit: usize,
-            ) -> Result<Vec<keygate::Entry>, StoreError> {
+            ) -> Result<Vec<Entry>, StoreError> {
                 self.authority().unused(since, now, after, limit).await
             }
-            async fn purge(&self, before: keygate::Timestamp, limit: usize) -> Result<u64, StoreError> {
-                self.authority().purge(before, limit).await
+            async fn purge(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+                self.purge(before, limit).await
             }
         }
     };

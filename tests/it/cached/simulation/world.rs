@@ -12,13 +12,14 @@ use keygate::{
     Timestamp, Validity,
 };
 
-use super::model::{Acknowledged, Call, Counts, Instant, check, version_shown};
-use super::network::{Authority, Feed, Line, ReplicaClock, Time, Wire};
+use super::model::{Acknowledged, Call, Counts, Facts, Forgotten, Instant, check, version_shown};
+use super::network::{Authority, Feed, Heard, Line, ReplicaClock, Time, Version, Wire};
 use super::replica::{Bounds, Replica, Work};
 use crate::support::fixtures::NOW;
 use crate::support::random::{Random, SeededSource};
 
 const STEPS: usize = 60;
+const ORGANIZATIONS: [&str; 2] = ["acme", "globex"];
 
 static KEYS: LazyLock<DigestKeys> = LazyLock::new(|| DigestKeys::generate(&SeededSource::new(1)).unwrap());
 static WIDE: LazyLock<Scope> = LazyLock::new(|| "*@web/prod:/**".parse().unwrap());
@@ -32,7 +33,7 @@ pub(super) struct World<R> {
     nodes: Vec<Node<R>>,
     credentials: Vec<Credential>,
     tasks: Vec<Task>,
-    acknowledged: Vec<Acknowledged>,
+    facts: Facts,
     /// Counts what happens, so that before and after are known also within a millisecond.
     event: u64,
 }
@@ -50,6 +51,7 @@ struct Node<R> {
 /// A credential, and the texts that its holder got, by the number of the secret.
 struct Credential {
     key: CredentialKey,
+    organization: &'static str,
     first: Arc<Record>,
     texts: Vec<(u32, String)>,
 }
@@ -61,12 +63,13 @@ impl Credential {
         let ends =
             random.one_in(3).then(|| Timestamp::from_unix(NOW.as_unix() + 5 + i64::from(random.byte() % 30)));
         let validity = Validity::new(None, ends).unwrap();
-        let grant = ServiceAccountGrant::new(Rights::new("acme", [WIDE.clone()]).unwrap());
+        let organization = random.pick(&ORGANIZATIONS);
+        let grant = ServiceAccountGrant::new(Rights::new(organization, [WIDE.clone()]).unwrap());
         // From 1 on, so that 0 is that there is none.
         let first =
             Record::builder(key.id, grant, digest, NOW).validity(validity).version(1).build().unwrap();
         let texts = vec![(first.current().number, text.expose().to_owned())];
-        Self { key, first: Arc::new(first), texts }
+        Self { key, organization, first: Arc::new(first), texts }
     }
 }
 
@@ -80,8 +83,20 @@ struct Task {
 #[derive(Clone, Copy)]
 enum What {
     Verify(Call),
-    Issue { credential: usize },
-    Edit { edit: Edit, key: CredentialKey, from: u64 },
+    Issue {
+        credential: usize,
+    },
+    Edit {
+        edit: Edit,
+        key: CredentialKey,
+        from: u64,
+    },
+    /// Of an organization, as an event of the schedule.
+    RevokeOwned {
+        organization: &'static str,
+        began: u64,
+    },
+    Purge,
 }
 
 #[derive(Clone, Copy)]
@@ -97,6 +112,8 @@ enum Done {
     Inserted(Result<Inserted, StoreError>),
     Rotated(Result<Issued, IssueError>),
     Edited(Result<(), IssueError>),
+    /// How many.
+    Cleared(Result<u64, IssueError>),
 }
 
 /// What an answer tells of the version that it was given from.
@@ -185,7 +202,7 @@ impl<R: Replica> World<R> {
             nodes,
             credentials,
             tasks: Vec::new(),
-            acknowledged: Vec::new(),
+            facts: Facts::default(),
             event: 0,
         }
     }
@@ -205,7 +222,9 @@ impl<R: Replica> World<R> {
         let which = self.random.below(1_000);
         let node = &self.nodes[replica];
         match self.random.below(100) {
-            0..34 => self.verify(replica, counts),
+            0..32 => self.verify(replica, counts),
+            32 => self.revoke_owned(replica),
+            33 => self.purge(replica),
             34..39 => self.issue(replica),
             39..49 => self.edit(replica),
             49..51 => self.change_past_it(replica),
@@ -235,7 +254,7 @@ impl<R: Replica> World<R> {
     /// A credential that was issued, and what it is.
     fn pick_issued(&mut self) -> Option<Arc<Record>> {
         let at = self.random.below(self.credentials.len());
-        self.authority.latest(&self.credentials[at].key)
+        self.authority.latest(&self.credentials[at].key)?.record
     }
 
     fn verify(&mut self, replica: usize, counts: &mut Counts) {
@@ -288,7 +307,7 @@ impl<R: Replica> World<R> {
         };
         let issuer = self.nodes[replica].issuer.clone();
         let work = async move {
-            let accounts = issuer.service_accounts().owned_by(Owner::organization("acme").unwrap());
+            let accounts = issuer.service_accounts().owned_by(before.owner().clone());
             match edit {
                 Edit::Revoke => Done::Edited(accounts.revoke(&key.id, "leaked").await),
                 Edit::Disable(true) => Done::Edited(accounts.disable(&key.id).await),
@@ -301,6 +320,23 @@ impl<R: Replica> World<R> {
             }
         };
         self.start(What::Edit { edit, key, from }, replica, Box::pin(work));
+    }
+
+    fn revoke_owned(&mut self, replica: usize) {
+        let organization = self.random.pick(&ORGANIZATIONS);
+        self.event += 1;
+        let issuer = self.nodes[replica].issuer.clone();
+        let work = async move {
+            let owner = Owner::organization(organization).unwrap();
+            Done::Cleared(issuer.revoke_owned(&owner, "closed").await)
+        };
+        self.start(What::RevokeOwned { organization, began: self.event }, replica, Box::pin(work));
+    }
+
+    fn purge(&mut self, replica: usize) {
+        let (issuer, before) = (self.nodes[replica].issuer.clone(), self.time.of_day());
+        let work = async move { Done::Cleared(issuer.purge(before, 10).await) };
+        self.start(What::Purge, replica, Box::pin(work));
     }
 
     /// The host changes a record past the cache, and tells it.
@@ -319,7 +355,13 @@ impl<R: Replica> World<R> {
 
     fn acknowledge(&mut self, by: usize, key: CredentialKey, version: u64) {
         self.event += 1;
-        self.acknowledged.push(Acknowledged { key, version, by, at: self.time.now(), event: self.event });
+        self.facts.acknowledged.push(Acknowledged {
+            key,
+            version,
+            by,
+            at: self.time.now(),
+            event: self.event,
+        });
     }
 
     fn pass_time(&mut self) {
@@ -345,7 +387,7 @@ impl<R: Replica> World<R> {
     fn follow(&mut self, replica: usize) {
         let node = &mut self.nodes[replica];
         if node.follows.is_none() {
-            let feed = Feed::new(&node.line, &self.time);
+            let feed = Feed::new(&node.line, &self.time, self.bounds.silence);
             node.follows = Some((node.replica.listen(feed), Woken::new()));
             node.ever_followed = true;
         }
@@ -360,7 +402,7 @@ impl<R: Replica> World<R> {
     fn poll(&mut self, counts: &mut Counts) -> Result<(), String> {
         loop {
             let mut moved = false;
-            for node in &mut self.nodes {
+            for (replica, node) in self.nodes.iter_mut().enumerate() {
                 if let Some((work, woken)) = &mut node.follows
                     && let Some(polled) = poll_if_woken(work, woken)
                 {
@@ -369,7 +411,22 @@ impl<R: Replica> World<R> {
                         node.follows = None;
                         counts.feeds_broken_off += 1;
                     }
-                    counts.notices_heard += node.line.take_heard();
+                    for heard in node.line.take_heard() {
+                        counts.notices_heard += u64::from(!matches!(heard, Heard::Return));
+                        let key = match heard {
+                            Heard::Nothing => continue,
+                            Heard::One(key) => Some(key),
+                            Heard::All | Heard::Return => None,
+                        };
+                        let on_return = matches!(heard, Heard::Return);
+                        self.event += 1;
+                        self.facts.forgotten.push(Forgotten {
+                            by: replica,
+                            key,
+                            on_return,
+                            event: self.event,
+                        });
+                    }
                 }
             }
             let mut at = 0;
@@ -412,8 +469,9 @@ impl<R: Replica> World<R> {
             (What::Edit { edit, key, from }, Done::Edited(Ok(()))) => {
                 let version = {
                     let history = self.authority.history.lock().unwrap();
-                    let since = history[&key].iter().filter(|record| record.version() >= from);
-                    since.into_iter().find(|record| edit.is_done_in(record)).map(|record| record.version())
+                    let records = history[&key].iter().filter_map(|version| version.record.as_ref());
+                    let mut since = records.filter(|record| record.version() >= from);
+                    since.find(|record| edit.is_done_in(record)).map(|record| record.version())
                 };
                 let version = version.ok_or("acknowledged, and it was never done")?;
                 counts.acknowledged += 1;
@@ -422,8 +480,57 @@ impl<R: Replica> World<R> {
                 self.acknowledge(replica, key, version);
                 Ok(())
             }
+            (What::RevokeOwned { organization, began }, Done::Cleared(Ok(_))) => {
+                self.settle_revoke_owned(replica, organization, began, counts)
+            }
+            (What::Purge, Done::Cleared(Ok(_))) => {
+                for (key, versions) in self.histories() {
+                    if let Some(purged) = versions.last().filter(|version| version.record.is_none()) {
+                        counts.purged += 1;
+                        self.acknowledge(replica, key, purged.number);
+                    }
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
+    }
+
+    /// All that was acknowledged before is revoked; and whatever is, this replica says so from now on.
+    fn settle_revoke_owned(
+        &mut self,
+        replica: usize,
+        organization: &str,
+        began: u64,
+        counts: &mut Counts,
+    ) -> Result<(), String> {
+        for (key, versions) in self.histories() {
+            let is_revoked = |record: &&Arc<Record>| record.revocation().is_some();
+            let mut records = versions.iter().filter_map(|version| version.record.as_ref());
+            if !self.credentials.iter().any(|known| known.key == key && known.organization == organization) {
+                continue;
+            }
+            let mut known = self.facts.acknowledged.iter();
+            match records.find(is_revoked) {
+                Some(revoked) => {
+                    counts.revoked_by_owner += 1;
+                    self.acknowledge(replica, key, revoked.version());
+                }
+                // It had ended, and was purged.
+                None if versions.iter().any(|version| version.record.is_none()) => {}
+                None if known.any(|fact| fact.key == key && fact.event < began) => {
+                    return Err("all of an owner's were revoked, but for one".into());
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn histories(&self) -> Vec<(CredentialKey, Vec<Version>)> {
+        let history = self.authority.history.lock().unwrap();
+        let keys = self.credentials.iter().map(|credential| credential.key);
+        keys.filter_map(|key| Some((key, history.get(&key)?.clone()))).collect()
     }
 
     fn overtaken(&self, key: &CredentialKey) -> u64 {
@@ -441,7 +548,7 @@ impl<R: Replica> World<R> {
         let deaf = self.is_deaf(&self.nodes[call.replica]);
         let instant = Instant { now: self.time.now(), time_of_day: self.time.of_day(), deaf };
         let history = self.authority.history.lock().unwrap();
-        let versions = history.get(&call.key).map_or(&[][..], Vec::as_slice);
+        let versions: &[Version] = history.get(&call.key).map_or(&[], Vec::as_slice);
         let shown = version_shown(call, answer, versions, instant.time_of_day)?;
         counts.answers_without_feed += u64::from(deaf);
         match (answer, shown) {
@@ -456,9 +563,11 @@ impl<R: Replica> World<R> {
             counts.too_late += u64::from(is_late);
             return Ok(None);
         };
-        let latest = versions.last().map(|record| record.version());
+        let latest = versions.last().map(|version| version.number);
         counts.behind_within_the_bound += u64::from(latest > Some(shown));
-        check(call, shown, &self.acknowledged, self.bounds, instant)?;
+        let forgotten = self.facts.forgotten_before(call);
+        counts.answers_after_a_return += u64::from(forgotten.is_some_and(|forgotten| forgotten.on_return));
+        check(call, shown, &self.facts, self.bounds, instant)?;
         Ok(Some(shown))
     }
 
@@ -521,7 +630,7 @@ impl<R: Replica> World<R> {
             for credential in 0..self.credentials.len() {
                 let shown = self.ask_at_once(replica, credential, counts)?;
                 let latest = self.authority.latest(&self.credentials[credential].key);
-                let is_latest = Some(shown.version) == latest.as_ref().map(|record| record.version());
+                let is_latest = Some(shown.version) == latest.as_ref().map(|version| version.number);
                 if (shown.accepted || shown.version == 0 && latest.is_some()) && !is_latest {
                     return Err(format!("{shown:?} after the bound, the truth is {latest:?}"));
                 }
