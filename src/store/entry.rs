@@ -58,7 +58,7 @@ impl Entry {
         Ok(Updated::Yes)
     }
 
-    /// Revokes the record, with its next version, unless it is revoked already; whether that was so:
+    /// Revokes the record, with its next version (behind the last there is none), unless it is revoked already; whether it was done:
     /// [`Store::revoke_owned`](crate::Store::revoke_owned).
     ///
     /// # Errors

@@ -18,8 +18,9 @@ use crate::{CredentialId, CredentialKey, Kind, Owner, Record, Revocation, Timest
 ///
 /// A cheap handle: clones share the records. It answers at once ([`Lookup::peek`]), reads take no exclusive lock, and a
 /// write is seen by every read that begins after it. Finding and updating take the same time however many records there
-/// are; inserting also writes the index of owners, one at a time; listing and counting of an owner's grow with what that owner has; `revoke_owned` grows with
-/// what there are of owners; `purge`, `expiring`, `unused` and `count_slots` look at every record.
+/// are; inserting also writes the index of owners, one at a time; listing and counting of an owner's grow with what that owner
+/// has; `revoke_owned` grows with what there are of owners; `purge`, `expiring`, `unused` and `count_slots` look at every
+/// record.
 ///
 /// ```
 /// use keygate::{Authenticator, DigestKeys, Issuer, MemoryStore};

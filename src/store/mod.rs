@@ -177,7 +177,8 @@ pub trait Store: Lookup {
     ) -> Result<Vec<Entry>, StoreError>;
 
     /// The next credentials, of all owners, that are neither revoked nor expired at this time, were made before `since`
-    /// and not used at `since` or later, by [any secret](LastUses::latest): in the order of their keys, those behind `after`, at most `limit`.
+    /// and not used at `since` or later, by [any secret](LastUses::latest): in the order of their keys, those behind
+    /// `after`, at most `limit`.
     async fn unused(
         &self,
         since: Timestamp,

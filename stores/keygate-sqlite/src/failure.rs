@@ -62,11 +62,20 @@ impl From<Failure> for StoreError {
                 | ErrorCode::OperationAborted
                 | ErrorCode::SchemaChanged,
             ) => (Self::unavailable, "the database file does not answer: look at its disk"),
-            // A table that is gone, a trigger of somebody else's, a value that is too long.
-            _ => (
+            // A table that is gone, a trigger of somebody else's, a value that is too long; or what is said by rusqlite itself.
+            Some(
+                ErrorCode::Unknown
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+                | ErrorCode::AuthorizationForStatementDenied
+                | ErrorCode::ParameterOutOfRange,
+            )
+            | None => (
                 Self::rejected,
                 "the database does not take this: see whether something else changed its tables",
             ),
+            _ => (Self::unavailable, "the database failed in a way that says nothing of what was done"),
         };
         make(Advised { advice, source: error })
     }
@@ -98,6 +107,8 @@ mod tests {
             (ffi::SQLITE_READONLY_DBMOVED, Rejected, "writable"),
             (ffi::SQLITE_ERROR, Rejected, "changed its tables"),
             (ffi::SQLITE_CONSTRAINT_TRIGGER, Rejected, "changed its tables"),
+            (ffi::SQLITE_INTERNAL, Unavailable, "says nothing"),
+            (ffi::SQLITE_PROTOCOL, Unavailable, "disk"),
         ] {
             let failure = Failure::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
             let error = StoreError::from(failure);

@@ -1,6 +1,6 @@
 //! Opening a file: its settings, each asked back.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ impl SqliteStoreBuilder {
         if path.as_os_str().is_empty() || path == Path::new(":memory:") {
             return Err(OpenError::NoFile);
         }
+        // Absolute, it is no URI, which would carry options of somebody else's: whether SQLite reads them is set where it is built.
+        let path = absolute(&path).map_err(|error| OpenError::CannotOpen(error.into()))?;
         if folder(&path).is_some_and(|folder| !folder.is_dir()) {
             return Err(OpenError::NoFolder);
         }
@@ -85,16 +87,29 @@ fn folder(path: &Path) -> Option<&Path> {
 
 /// SQLite would make it readable for everybody; its other files get the permissions of this one. Whatever fails here fails
 /// again where it is opened, and is reported there.
+///
+/// A file that is there is not opened: to close it would take the locks of this process's other connections to it.
 fn create(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    drop(options.open(path));
+    drop(options.open(behind_links(path)));
+}
+
+/// Where SQLite makes the file, if the path is a link to what is not there yet.
+fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    // As many as Linux follows.
+    for _ in 0..40 {
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        path = folder(&path).map_or(target.clone(), |folder| folder.join(target));
+    }
+    path
 }
 
 fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection, OpenError> {
-    // No URIs, which would carry options of somebody else's; no lock of SQLite's own, since a pool lends each to one thread.
+    // No lock of SQLite's own, since a pool lends each to one thread.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX

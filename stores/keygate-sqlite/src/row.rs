@@ -102,7 +102,7 @@ fn record_by(
     Ok(record)
 }
 
-fn damaged() -> Failure {
+pub(crate) fn damaged() -> Failure {
     StoreError::corrupt(
         "a row of keygate_credential is damaged, or was changed by something else: restore it from a backup",
     )

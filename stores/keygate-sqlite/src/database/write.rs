@@ -39,9 +39,13 @@ impl Database {
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
             ON CONFLICT (kind, id) DO NOTHING";
         let encoded = Encoded::of(Arc::clone(record))?;
-        self.write(|connection| match store(connection, INSERT, &encoded, None)? {
-            0 => Ok(Inserted::IdTaken),
-            _ => Ok(Inserted::Yes),
+        self.write(|connection| {
+            if store(connection, INSERT, &encoded, None)? == 1 {
+                return Ok(Inserted::Yes);
+            }
+            let key = record.key();
+            let taken = first(connection, ONE, params![key.kind.as_str(), key.id.as_str()], |_| Ok(()))?;
+            taken.map(|()| Inserted::IdTaken).ok_or_else(ignored)
         })
     }
 
@@ -140,7 +144,7 @@ impl Database {
             ORDER BY expires_at, number LIMIT ?2 OFFSET ?3";
         let mut removed = 0_usize;
         for select in [REVOKED, ENDED] {
-            // What does not decode stays, and is stepped over.
+            // What does not decode stays and is stepped over, and what something else does not let go.
             let mut damaged = 0_usize;
             loop {
                 let wanted = limit.saturating_sub(removed).min(CHUNK);
@@ -150,10 +154,9 @@ impl Database {
                     let mut gone = 0_usize;
                     for number in &found {
                         if by_number(connection, *number)?.is_ok() {
-                            connection
-                                .prepare_cached("DELETE FROM keygate_credential WHERE number = ?1")?
-                                .execute([number])?;
-                            gone = gone.saturating_add(1);
+                            let mut delete = connection
+                                .prepare_cached("DELETE FROM keygate_credential WHERE number = ?1")?;
+                            gone = gone.saturating_add(delete.execute([number])?);
                         }
                     }
                     Ok((found.len(), gone))
@@ -211,7 +214,9 @@ fn replace(connection: &Connection, number: i64, next: &Encoded) -> Result<(), F
         SET version = ?5, created_at = ?6, expires_at = ?7, revoked_at = ?8, record = ?9, checksum = ?10
         WHERE number = ?11";
     const FORGET: &str = "DELETE FROM keygate_use WHERE credential = ?1 AND secret NOT IN (?2, ?3, ?4)";
-    store(connection, REPLACE, next, Some(number))?;
+    if store(connection, REPLACE, next, Some(number))? != 1 {
+        return Err(ignored());
+    }
     let current = next.record.current().number;
     let retiring = next.record.retiring().map_or(current, |retiring| retiring.secret.number);
     connection.prepare_cached(FORGET)?.execute(params![number, ANY_SECRET, current, retiring])?;
@@ -240,4 +245,12 @@ fn numbers(connection: &Connection, select: &str, params: impl Params) -> Result
     let mut statement = connection.prepare_cached(select)?;
     let numbers = statement.query_map(params, |row| row.get(0))?;
     Ok(numbers.collect::<Result<_, _>>()?)
+}
+
+/// A trigger of somebody else's says to ignore what it does not like, and SQLite calls that done.
+fn ignored() -> Failure {
+    StoreError::rejected(
+        "the database did not take a row: see whether something else has put a trigger on its tables",
+    )
+    .into()
 }

@@ -1,6 +1,6 @@
 -- A credential. The record is the truth; the columns before it are what it is found by.
 CREATE TABLE keygate_credential (
-    number     INTEGER PRIMARY KEY,
+    number     INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice
     kind       TEXT    NOT NULL,
     id         TEXT    NOT NULL,
     owner      TEXT    NOT NULL, -- the user or the organization

