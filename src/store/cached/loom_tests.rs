@@ -1,8 +1,8 @@
 //! Every interleaving of a fetch, a write and a call that begins after the write was acknowledged: the cache itself, over a
 //! store whose steps loom sees.
 //!
-//! loom switches threads where a generation, the store or the flag is touched. What lies between (the shelf, the table of
-//! flights) is under locks that are never held across such a step, so no other order of theirs would be another outcome.
+//! loom switches threads where a generation, the store or the flag is touched, and so runs what lies between (the shelf, the table
+//! of flights) in one piece: its orders are for tests/it/cached.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
