@@ -276,7 +276,9 @@ impl fmt::Display for Reason {
             Self::UnknownGuardKey { slot } => {
                 write!(f, "the text's guard names digest key {slot}, which is not in the ring")
             }
-            Self::WrongGuard => f.write_str("the text's guard does not hold: it was made up"),
+            Self::WrongGuard => {
+                f.write_str("the text's guard does not hold: it was made up, or made with another key")
+            }
             Self::UnknownCredential => f.write_str("no such credential"),
             Self::WrongSecret => f.write_str("wrong secret"),
             Self::RetiredSecret => f.write_str("the secret was replaced, and the overlap is over"),

@@ -6,7 +6,7 @@ use crate::{CredentialKey, StoreError};
 
 /// A store's notices to other processes that a record changed: what `Cached::follow` (feature `cache`) listens to.
 ///
-/// A database's own means are behind it (LISTEN/NOTIFY, a subscription), on a connection of its own. It makes revocation
+/// `Cached` tells nobody of its writes: the store, or its database, sends the notices. The database's own means are behind a feed (LISTEN/NOTIFY, a subscription), on a connection of its own. It makes revocation
 /// quick elsewhere; it is never what makes it certain: a notice may be late, lost or out of order, and the bound of staleness
 /// holds all the same.
 #[async_trait]
@@ -20,8 +20,8 @@ pub trait ChangeFeed: Send {
 
     /// Waits for the next notice. Dropping the future loses none.
     ///
-    /// A feed that has nothing to tell says [`Notice::Alive`] every few seconds, else it is taken for lost: a connection
-    /// that died silently looks the same.
+    /// A feed that has nothing to tell says [`Notice::Alive`] more often than the listener's limit of silence (10 s, unless it was
+    /// set), else it is taken for lost: a connection that died silently looks the same.
     ///
     /// # Errors
     ///

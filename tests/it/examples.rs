@@ -179,7 +179,7 @@ const DAY: [DayLine; 28] = [
         "a made-up text",
         "read secrets web/prod:/app/db of acme",
         Some(401),
-        "the text's guard does not hold: it was made up",
+        "the text's guard does not hold: it was made up, or made with another key",
     ),
     ("09:00:00", "the database was asked for it", "", None, "never"),
     (

@@ -37,7 +37,7 @@ const GOLDEN: [(&str, RefusalClass, u16, &str, &str); 44] = {
     ("wrong_channel", Denied, 401, DENIED, "this is a service account, X-API-KEY takes an API key"),
     ("kind_not_accepted", Denied, 401, DENIED, "no access token is accepted here"),
     ("unknown_guard_key", Denied, 401, DENIED, "the text's guard names digest key 3, which is not in the ring"),
-    ("wrong_guard", Denied, 401, DENIED, "the text's guard does not hold: it was made up"),
+    ("wrong_guard", Denied, 401, DENIED, "the text's guard does not hold: it was made up, or made with another key"),
     ("unknown_credential", Denied, 401, DENIED, "no such credential"),
     ("wrong_secret", Denied, 401, DENIED, "wrong secret"),
     ("retired_secret", Denied, 401, DENIED, "the secret was replaced, and the overlap is over"),

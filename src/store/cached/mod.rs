@@ -70,8 +70,8 @@ use crate::{Clock, CredentialId, CredentialKey, Kind, Owner, Record, Revocation,
 /// * The host: [`invalidate`](Self::invalidate), [`invalidate_all`](Self::invalidate_all), for writes that go past it.
 /// * A [`ChangeFeed`], in [`follow`](Self::follow): other processes' writes, normally within a second.
 ///
-/// What was fetched before, or is being fetched, is then never used for a call that begins after. One in a thousand of the
-/// other credentials is fetched anew with it.
+/// What was fetched before, or is being fetched, is then never used for a call that begins after. About one in a thousand other
+/// credentials shares its counter, and is forgotten with it.
 ///
 /// # Errors
 ///
@@ -98,7 +98,7 @@ struct Bounds {
 }
 
 impl<L> Cached<L> {
-    /// With what is said of each option at [`CachedBuilder`].
+    /// With the defaults of [`CachedBuilder`].
     #[must_use]
     pub fn new(lookup: L) -> Self {
         CachedBuilder::new(lookup).cached()
@@ -119,7 +119,7 @@ impl<L> Cached<L> {
         self.0.generations.raise_all();
     }
 
-    /// Listens to a change feed and forgets what it names, until the feed is lost; then says why.
+    /// Listens to a change feed and forgets what it names. It returns only when the feed is lost, and says why.
     ///
     /// One feed at a time: of two, one that is heard would hide that the other is lost.
     ///

@@ -2,7 +2,7 @@
 //! were used.
 //!
 //! `cargo run -p keygate-sqlite --example sqlite_service` shows two lives of it on a file that is gone afterwards;
-//! `… --example sqlite_service -- FILE` one life on a file that stays: run it twice.
+//! `… --example sqlite_service -- FILE` one life on a file that stays, with `.keys` and `.client` beside it: run it twice.
 #![allow(clippy::print_stdout, reason = "a command prints")]
 
 use std::error::Error;
@@ -43,7 +43,8 @@ struct Service {
 
 impl Service {
     fn start(path: &Path, clock: impl Clock + Clone + 'static) -> Result<Self, Any> {
-        // Finding a record takes microseconds; what waits for the disk does so on a thread that may wait.
+        // Finding a record takes microseconds; what waits for the disk does so on a thread that may wait. With the package's feature
+        // `tokio`: `Threading::tokio().lookups_inline()`.
         let threading = Threading::spawned(|work| drop(tokio::task::spawn_blocking(work))).lookups_inline();
         let store = SqliteStore::open(path, threading)?;
         let keys = digest_keys(&path.with_extension("keys"))?;

@@ -26,7 +26,8 @@ impl SqliteStoreBuilder {
     }
 
     /// How long a call waits for a connection, and then again for the lock of another process, before it is *undecided*: 5
-    /// seconds unless set, in whole milliseconds, at most an hour.
+    /// seconds unless set, in whole milliseconds; an hour where it is longer. Shorter than a deadline around the store, it tells a
+    /// lock from a slow disk.
     pub fn busy_timeout(self, timeout: Duration) -> Self {
         const LONGEST: Duration = Duration::from_secs(3_600);
         Self { busy_timeout: timeout.min(LONGEST), ..self }

@@ -11,7 +11,7 @@ pub enum OpenError {
     #[error("a store needs a file of its own: give a path, or use keygate's MemoryStore")]
     NoFile,
     /// The folder of the file is not there.
-    #[error("the folder of the database file does not exist: create it")]
+    #[error("the folder of the database file does not exist, or is no folder: create it")]
     NoFolder,
     /// The file, or those that SQLite has to make beside it, cannot be opened.
     #[error(

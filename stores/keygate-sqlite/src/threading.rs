@@ -13,7 +13,8 @@ type Spawn = dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync;
 /// On which threads the database is waited for: SQLite blocks whoever calls it.
 ///
 /// Where finding a record on the caller's thread is 1, with the work handed to tokio's threads and back it was 3 to 8; a write, which
-/// waits for the disk and for other writers, 30 to several hundred. So there are three choices:
+/// waits for the disk and for other writers, 30 to several hundred. So there is a choice (`tokio()`, with the feature, is `spawned` on
+/// tokio's threads):
 ///
 /// | | a lookup | everything else | for |
 /// |---|---|---|---|
@@ -48,7 +49,7 @@ impl Threading {
         Self { spawn: Some(Arc::new(spawn)), lookups_inline: false }
     }
 
-    /// On tokio's threads for blocking work, of the runtime that polls. Outside of one: *undecided*.
+    /// On tokio's threads for blocking work, of the runtime that polls. Outside of one, or in one that ends: *undecided*.
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub fn tokio() -> Self {
@@ -90,7 +91,7 @@ impl Threading {
         match answered.await {
             Ok(done) => Ok(done?),
             Err(oneshot::Canceled) => Err(StoreError::unavailable(
-                "the store's work was dropped before it ended: see whether its threads are running, and whether it panicked",
+                "the store's work was dropped before it ended: see whether its threads (a runtime, if they are tokio's) are running, and whether it panicked",
             )),
         }
     }

@@ -49,6 +49,15 @@ fn the_store_on_one_page_keeps_every_rule() {
     assert!(lines < 80, "{lines} lines");
 }
 
+/// One store for all rules, a likely mistake, is told at once, and nothing else is.
+#[test]
+fn a_store_that_is_not_empty_is_told_at_once() {
+    let store = MemoryStore::new();
+    let violations = block_on(conformance::run(async || store.clone())).unwrap_err();
+    let broken: Vec<_> = violations.broken().iter().map(|broken| (broken.rule, &*broken.seen)).collect();
+    assert_eq!(broken, [("stores-are-empty", "make_store gave a store that has records in it")]);
+}
+
 /// A cache over a store is a store: also where it has to be asked each time, and where it makes one call at a time.
 #[test]
 #[cfg(feature = "cache")]
