@@ -30,19 +30,17 @@ impl Bench {
         self.read(key).await?.ok_or_else(|| Seen(format!("read: nothing of {key}")))
     }
 
-    /// This record and no other is read.
+    /// This record and no other is found.
     pub(super) async fn holds(&self, record: &Record) -> Checked {
-        same("read", &self.entry(record.key()).await?.record, record)
+        self.finds(record.key(), Some(record)).await
     }
 
     pub(super) async fn holds_nothing(&self, key: CredentialKey) -> Checked {
-        let found = self.read(key).await?;
-        ensure!(found.is_none(), "read: a record of {key} instead of none");
-        Ok(())
+        self.finds(key, None).await
     }
 
     /// This record, or that there is none, is found in every way that there is of asking for one.
-    pub(super) async fn finds(&self, key: CredentialKey, expected: Option<&Record>) -> Checked {
+    async fn finds(&self, key: CredentialKey, expected: Option<&Record>) -> Checked {
         // A peek comes first, as on the way of a request: a find would bring it up to date.
         let peeked = match self.store.peek(key.kind, &key.id) {
             Peek::Ask => None,

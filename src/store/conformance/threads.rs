@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 
 use super::bench::{Bench, same};
@@ -38,7 +38,7 @@ pub(super) const RULES: &[Rule] = &[
     rule!(
         "revocation-outlasts-updates",
         revocation_outlasts_updates,
-        "once revoke_owned answered, everything that was there is revoked and stays so, whatever updates were on their way"
+        "once revoke_owned answered, everything that was there is revoked and stays so, whatever updates were on their way, and none that was acknowledged is lost"
     ),
     rule!(
         "pages-hold-under-inserts",
@@ -225,21 +225,25 @@ async fn rotation_is_atomic(bench: Bench) -> Checked {
 
 async fn revocation_outlasts_updates(bench: Bench) -> Checked {
     let owner = user()?;
-    let mut keys = Vec::new();
+    let mut counted = Vec::new();
     for number in 0..16 {
         let record = built(of(&owner, &format!("id{number:02}"))?)?;
         bench.put(&record).await?;
-        keys.push(record.key());
+        counted.push((record.key(), AtomicU64::new(0)));
     }
+    let counted = Arc::new(counted);
     let is_acknowledged = Arc::new(AtomicBool::new(false));
-    let (looking, looked_at, acknowledged) = (bench.clone(), keys.clone(), Arc::clone(&is_acknowledged));
+    let (looking, looked_at, acknowledged) =
+        (bench.clone(), Arc::clone(&counted), Arc::clone(&is_acknowledged));
+    let tried = Arc::new(AtomicU64::new(0));
     let look = move |turn: u64| {
         let bench = looking.clone();
-        let keys = looked_at.clone();
-        let acknowledged = Arc::clone(&acknowledged);
+        let counted = Arc::clone(&looked_at);
+        let (acknowledged, tried) = (Arc::clone(&acknowledged), Arc::clone(&tried));
         async move {
             let place = usize::try_from(turn % 16).unwrap_or(0);
-            let Some(key) = keys.get(place).copied() else { return Ok(()) };
+            let Some((key, count)) = counted.get(place) else { return Ok(()) };
+            let key = *key;
             let was_acknowledged = acknowledged.load(Ordering::SeqCst);
             let record = bench.entry(key).await?.record;
             let is_revoked = record.revocation().is_some();
@@ -247,10 +251,11 @@ async fn revocation_outlasts_updates(bench: Bench) -> Checked {
                 is_revoked || !was_acknowledged,
                 "read: {key} without its revocation, after it was acknowledged"
             );
-            // Not too many: they are writes.
-            if !is_revoked && turn < 64 {
+            // For as long as that takes, also where it has to wait for its turn; but it must not wait for ever.
+            if !is_revoked && tried.fetch_add(1, Ordering::SeqCst) < 2_000 {
                 // It may be revoked by now, and then nothing changes.
-                let _either = bench.store.update(record.version(), &renamed(&record, "late")?).await?;
+                let updated = bench.store.update(record.version(), &counted_up(&record)?).await?;
+                count.fetch_add(u64::from(updated == Updated::Yes), Ordering::SeqCst);
             }
             Ok(())
         }
@@ -266,10 +271,14 @@ async fn revocation_outlasts_updates(bench: Bench) -> Checked {
         Ok(())
     };
     bench.crowd.watched(revoke, look).await?;
-    for key in keys {
-        ensure!(
-            bench.entry(key).await?.record.revocation().is_some(),
-            "read: {key} is not revoked in the end"
+    for (key, count) in counted.iter() {
+        let last = bench.entry(*key).await?.record;
+        ensure!(last.revocation().is_some(), "read: {key} is not revoked in the end");
+        let count = count.load(Ordering::SeqCst);
+        ensure_eq!(
+            (count_in(&last), last.version()),
+            (count, count.saturating_add(2)),
+            "count and version of {key} after {count} updates that answered Yes, and its revocation"
         );
     }
     Ok(())

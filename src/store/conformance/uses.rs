@@ -13,6 +13,11 @@ pub(super) const RULES: &[Rule] = &[
         "of the times of use of a secret the latest stays, in whatever order they are recorded"
     ),
     rule!(
+        "many-uses-in-one-call",
+        many_uses_in_one_call,
+        "of 1,000 uses in one call, of many secrets in no order, every one is taken, also the last"
+    ),
+    rule!(
         "unknown-uses-are-ignored",
         unknown_uses_are_ignored,
         "a use of a credential or a secret that is not there is ignored, and keeps no other away"
@@ -59,6 +64,35 @@ async fn use_times_never_go_back(bench: Bench) -> Checked {
     }
     bench.store.record_uses(&[used(key, 1, 30), used(key, 1, 20)]).await?;
     ensure_eq!(bench.entry(key).await?.uses.of(1), Some(at(30)), "time of use after 30 and 20 in one call");
+    Ok(())
+}
+
+async fn many_uses_in_one_call(bench: Bench) -> Checked {
+    let mut secrets = Vec::new();
+    for number in 0..7 {
+        for kind in Kind::ALL {
+            let record = of(&owner_of(kind)?, &format!("{}{number}", kind.as_str()))?
+                .current(secret(2, 1, None)?)
+                .retiring(retiring(secret(1, 1, None)?, at(60)));
+            let record = built(record)?;
+            bench.put(&record).await?;
+            secrets.extend([(record.key(), 1), (record.key(), 2)]);
+        }
+    }
+    // All from 0 to 998, the latest of a secret anywhere; and then 999.
+    let seconds = (0..999_i64).map(|turn| turn.saturating_mul(617) % 999).chain([999]);
+    let uses: Vec<Use> =
+        secrets.iter().cycle().zip(seconds).map(|((key, number), at)| used(*key, *number, at)).collect();
+    bench.store.record_uses(&uses).await?;
+    for (key, number) in secrets {
+        let of_secret = uses.iter().filter(|each| (each.key, each.secret) == (key, number));
+        let latest = of_secret.map(|each| each.at).max();
+        ensure_eq!(
+            bench.entry(key).await?.uses.of(number),
+            latest,
+            "time of use of secret {number} of {key}"
+        );
+    }
     Ok(())
 }
 

@@ -148,7 +148,7 @@ impl Rows {
         failed.map_or(Ok(revoked), Err)
     }
 
-    fn record_uses(&self, uses: &[Use]) -> Answer<()> {
+    pub(crate) fn record_uses(&self, uses: &[Use]) -> Answer<()> {
         let mut table = self.open()?;
         for Use { key, secret, at } in uses {
             let Some(row) = table.get_mut(key) else { continue };

@@ -94,6 +94,22 @@ flaws! {
             Ok(Inserted::Yes)
         }
     }
+    /// A unique index `WHERE revoked_at IS NULL`.
+    InsertReplacesTheRevoked {
+        fn insert(&self, rows: &Rows, record: &Record) -> Answer<Inserted> {
+            insert_over(rows, record, |held| held.revocation().is_some())
+        }
+    }
+    InsertReplacesTheExpired {
+        fn insert(&self, rows: &Rows, record: &Record) -> Answer<Inserted> {
+            insert_over(rows, record, |held| held.validity().expires_at() < record.validity().expires_at())
+        }
+    }
+    InsertReplacesTheDisabled {
+        fn insert(&self, rows: &Rows, record: &Record) -> Answer<Inserted> {
+            insert_over(rows, record, Record::is_disabled)
+        }
+    }
     /// The id alone is the primary key.
     KindIsNoPartOfTheKey {
         fn insert(&self, rows: &Rows, record: &Record) -> Answer<Inserted> {
@@ -112,6 +128,23 @@ flaws! {
             let table = rows.open()?;
             let exact = table.get(&wanted);
             exact.or_else(|| table.iter().find(|(key, _)| is(key)).map(|(_, row)| row)).map(Row::entry).transpose()
+        }
+    }
+    /// The same of the query that verifying asks, alone.
+    FindIgnoresCase {
+        fn find(&self, rows: &Rows, wanted: CredentialKey) -> Answer<Option<Arc<Record>>> {
+            let is = |key: &CredentialKey| key.kind == wanted.kind && key.id.as_str().eq_ignore_ascii_case(wanted.id.as_str());
+            let table = rows.open()?;
+            let exact = table.get(&wanted);
+            exact.or_else(|| table.iter().find(|(key, _)| is(key)).map(|(_, row)| row)).map(Row::record).transpose()
+        }
+    }
+    /// `WHERE id = ?`, and no kind.
+    FindForgetsTheKind {
+        fn find(&self, rows: &Rows, wanted: CredentialKey) -> Answer<Option<Arc<Record>>> {
+            let table = rows.open()?;
+            let exact = table.get(&wanted);
+            exact.or_else(|| table.iter().find(|(key, _)| key.id == wanted.id).map(|(_, row)| row)).map(Row::record).transpose()
         }
     }
     /// `UPDATE … WHERE id = ?`, without the version.
@@ -141,6 +174,16 @@ flaws! {
                 row.owner = record.owner().clone();
             }
             rows.update(seen, record)
+        }
+    }
+    /// A column of 32 bits.
+    VersionIsNarrow {
+        fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+            let is_seen = |held: u64| (held ^ seen).trailing_zeros() >= 32;
+            match rows.read(record.key())?.map(|entry| entry.record.version()) {
+                Some(held) if is_seen(held) && record.version() > seen => rows.update(held, record),
+                _ => rows.update(seen, record),
+            }
         }
     }
     /// Whoever saw the version before the revocation may still write: the version did not count that.
@@ -312,6 +355,20 @@ flaws! {
             Ok(())
         }
     }
+    /// As many as one statement takes.
+    UsesOfOneStatement {
+        fn record_uses(&self, rows: &Rows, uses: &[Use]) -> Answer<()> {
+            rows.record_uses(&uses[..uses.len().min(10)])
+        }
+    }
+    /// `ON CONFLICT` within one statement, of which the first stays.
+    FirstUseOfACall {
+        fn record_uses(&self, rows: &Rows, uses: &[Use]) -> Answer<()> {
+            let is_first = |place: &usize| uses[..*place].iter().all(|before| (before.key, before.secret) != (uses[*place].key, uses[*place].secret));
+            let first: Vec<Use> = (0..uses.len()).filter(is_first).map(|place| uses[place]).collect();
+            rows.record_uses(&first)
+        }
+    }
     /// A table of its own without a foreign key.
     UsesOfAnything {
         fn record_uses(&self, rows: &Rows, uses: &[Use]) -> Answer<()> {
@@ -399,6 +456,16 @@ flaws! {
             Ok(Some(entry))
         }
     }
+}
+
+/// Inserts, also where its owner has one like this.
+fn insert_over(rows: &Rows, record: &Record, is_void: impl Fn(&Record) -> bool) -> Answer<Inserted> {
+    let held = rows.read(record.key())?.map(|entry| entry.record);
+    if held.is_some_and(|held| held.owner() != record.owner() || !is_void(&held)) {
+        return Ok(Inserted::IdTaken);
+    }
+    rows.open()?.insert(record.key(), Row::of(record));
+    Ok(Inserted::Yes)
 }
 
 /// Revokes at most so many of those owners'.
@@ -500,6 +567,36 @@ impl Flaw for DeletesAndThenInserts {
     }
 }
 
+/// `SELECT`, and then `UPDATE` of the whole record.
+#[derive(Default)]
+struct RevokesOverUpdates(Window);
+
+impl Flaw for RevokesOverUpdates {
+    fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+        let updated = rows.update(seen, record)?;
+        if updated == Updated::Yes {
+            self.0.pass();
+        }
+        Ok(updated)
+    }
+    fn revoke_owned(&self, rows: &Rows, owner: &Owner, revocation: &Revocation) -> Answer<u64> {
+        let before: Vec<_> = rows.open()?.iter().map(|(key, row)| (*key, row.clone())).collect();
+        self.0.hold(LOOKS);
+        let (mut revoked, mut failed) = (0, None);
+        for (key, mut row) in before.into_iter().filter(|(_, row)| owner.includes(&row.owner)) {
+            match Rows::revoke(&mut row, revocation) {
+                Ok(true) => {
+                    rows.plant(key, row.bytes);
+                    revoked += 1;
+                }
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(revoked), Err)
+    }
+}
+
 /// What was found once is what is found.
 #[derive(Default)]
 struct FindIsStale(Mutex<HashMap<CredentialKey, Arc<Record>>>);
@@ -538,8 +635,13 @@ impl Flaw for PeekIsStaleAfterRevoking {
 #[test]
 fn a_wrong_insert_is_caught() {
     breaks::<InsertOverwrites>(&["insert-if-absent", "one-of-many-inserts", "corrupt-is-not-absent"]);
+    breaks::<InsertReplacesTheRevoked>(&["insert-if-absent"]);
+    breaks::<InsertReplacesTheExpired>(&["insert-if-absent"]);
+    breaks::<InsertReplacesTheDisabled>(&["insert-if-absent"]);
     breaks::<KindIsNoPartOfTheKey>(&["kinds-are-apart", "key-pages"]);
     breaks::<IdsIgnoreCase>(&["ids-are-bytes", "ids-are-data"]);
+    breaks::<FindIgnoresCase>(&["ids-are-bytes", "ids-are-data"]);
+    breaks::<FindForgetsTheKind>(&["kinds-are-apart", "unknown-uses-are-ignored"]);
     breaks::<NamesAreTruncated>(&["records-come-back-as-given"]);
     always_breaks::<ChecksAndThenInserts>(&["one-of-many-inserts"], &[]);
 }
@@ -547,6 +649,7 @@ fn a_wrong_insert_is_caught() {
 #[test]
 fn a_wrong_update_is_caught() {
     breaks::<UpdateInserts>(&["ids-are-bytes", "update-is-compare-and-swap"]);
+    breaks::<VersionIsNarrow>(&["update-is-compare-and-swap"]);
     breaks::<UpdateChangesTheOwner>(&["update-rejects-a-wrong-record"]);
     breaks_at_least::<UpdateForgetsUses>(&["uses-outlast-updates"], &AT_ONCE);
     breaks_at_least::<UpdateIgnoresTheVersion>(
@@ -565,6 +668,11 @@ fn a_lost_update_is_caught() {
 }
 
 #[test]
+fn an_update_that_a_revocation_undoes_is_caught() {
+    always_breaks::<RevokesOverUpdates>(&["revocation-outlasts-updates"], &[]);
+}
+
+#[test]
 fn a_rotation_in_two_steps_is_caught() {
     always_breaks::<RotatesInTwoSteps>(&["rotation-is-atomic"], &AT_ONCE);
 }
@@ -578,7 +686,13 @@ fn a_record_that_is_gone_for_a_moment_is_caught() {
 #[test]
 fn a_stale_answer_is_caught() {
     breaks_at_least::<FindIsStale>(
-        &["records-come-back-as-given", "acknowledged-is-found"],
+        &[
+            "update-is-compare-and-swap",
+            "records-come-back-as-given",
+            "acknowledged-is-found",
+            "a-dropped-write-is-done-or-not",
+            "first-revocation-stays",
+        ],
         &["rotation-is-atomic"],
     );
     breaks::<PeekIsStaleAfterRevoking>(&["acknowledged-is-found"]);
@@ -590,6 +704,7 @@ fn a_wrong_page_is_caught() {
     breaks::<PageRepeats>(&["pages-hold-under-inserts", "list-pages"]);
     breaks::<OrderIgnoresCase>(&["ids-are-data", "list-pages"]);
     breaks::<ListHidesTheDead>(&[
+        "insert-if-absent",
         "records-come-back-as-given",
         "the-dead-are-listed",
         "purge-takes-the-dead",
@@ -634,7 +749,9 @@ fn a_wrong_revocation_is_caught() {
 
 #[test]
 fn a_wrong_time_of_use_is_caught() {
-    breaks_at_least::<UseTimesGoBack>(&["use-times-never-go-back"], &AT_ONCE);
+    breaks_at_least::<UseTimesGoBack>(&["use-times-never-go-back", "many-uses-in-one-call"], &AT_ONCE);
+    breaks::<UsesOfOneStatement>(&["many-uses-in-one-call"]);
+    breaks::<FirstUseOfACall>(&["many-uses-in-one-call"]);
     breaks::<UsesOfAnything>(&["unknown-uses-are-ignored"]);
     breaks::<SlotsForgetRetiringSecrets>(&["slots-are-counted"]);
 }
