@@ -198,14 +198,15 @@ fn threads_lose_no_update_and_undo_no_revocation() {
                 for n in 0..round {
                     count(block_on(owned().rename(&id, &format!("other {n}"))));
                 }
-                let revoked = block_on(owned().revoke(&id, "left"));
-                let acknowledged = revoked.is_ok();
-                count(revoked);
-                if acknowledged {
-                    for _ in 0..CALLS {
-                        assert_ne!(host.says(issued.text.expose()), "ok");
-                        assert!(host.record(issued.record.key()).revocation().is_some());
-                    }
+                // Three others may be quicker for as often as the issuer tries; a host then asks again.
+                let revoked = (0..1_000).find_map(|_| {
+                    let revoked = block_on(owned().revoke(&id, "left"));
+                    (!matches!(revoked, Err(IssueError::Contended))).then_some(revoked)
+                });
+                count(revoked.expect("the others come to an end"));
+                for _ in 0..CALLS {
+                    assert_ne!(host.says(issued.text.expose()), "ok");
+                    assert!(host.record(issued.record.key()).revocation().is_some());
                 }
             });
         });
