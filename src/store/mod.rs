@@ -11,15 +11,17 @@ mod entry;
 mod error;
 mod feed;
 mod memory;
+mod slots;
 
 #[cfg(feature = "cache")]
 pub use cached::{Cached, CachedBuilder};
 #[cfg(feature = "tokio")]
 pub use deadline::Deadline;
-pub use entry::{Entry, LastUses, SlotCount, SlotTally, Use};
+pub use entry::{Entry, LastUses, Use};
 pub use error::{StoreError, StoreErrorKind};
 pub use feed::{ChangeFeed, Notice};
 pub use memory::MemoryStore;
+pub use slots::{SlotCount, SlotTally};
 
 use std::sync::Arc;
 

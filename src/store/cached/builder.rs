@@ -91,7 +91,8 @@ impl<L> CachedBuilder<L> {
     /// Where the store says that it is unavailable, lets a record stand in that was fetched at most so long ago: at most an hour.
     /// Without this, none does.
     ///
-    /// Not for a full queue, an answer that comes too late or a panic: there the store may be well. Where it should stand in
+    /// Not for a full queue, an answer that comes too late or a panic: there the store may be well. Nor while the bound is zero:
+    /// then nothing that was kept is used. Where it should stand in
     /// for a slow store, give the store a deadline.
     ///
     /// # Security

@@ -12,8 +12,9 @@ use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread::{self, JoinHandle};
 
+use super::writes::Writing;
 use super::*;
-use crate::{ApiKeyGrant, DigestKeys, SystemRandom};
+use crate::{ApiKeyGrant, DigestKeys, Revocation, SystemRandom, Timestamp};
 
 /// A store of one record, which a write revokes.
 struct OneRecord(Arc<Mutex<Arc<Record>>>);

@@ -8,6 +8,7 @@ mod hearing;
 #[cfg(all(test, keygate_loom))]
 mod loom_tests;
 mod shelf;
+mod writes;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -23,15 +24,12 @@ use self::flights::{Failure, Fetched, Flight, Flights, Outcome, Panic, Place};
 use self::generations::Generations;
 use self::hearing::Hearing;
 use self::shelf::{Begun, Shelf};
-use super::{
-    ChangeFeed, Entry, Inserted, Lookup, Notice, Peek, SlotCount, Store, StoreError, StoreErrorKind, Updated,
-    Use,
-};
-use crate::{Clock, CredentialId, CredentialKey, Kind, Owner, Record, Revocation, Timestamp};
+use super::{ChangeFeed, Entry, Lookup, Notice, Peek, StoreError, StoreErrorKind};
+use crate::{Clock, CredentialId, CredentialKey, Kind, Record};
 
 /// A lookup, or a store, behind a cache: no answer is from a fetch that began longer ago than `max_staleness`.
 ///
-/// It is a [`Lookup`] over a lookup and a [`Store`] over a store. Give one handle to the authenticator and a clone to the
+/// It is a [`Lookup`] over a lookup and a [`Store`](crate::Store) over a store. Give one handle to the authenticator and a clone to the
 /// issuer: then a revocation that was acknowledged is seen by every verification that begins after it in this process, and
 /// by other processes within `max_staleness` (5 s, if nothing else is said), whatever is lost between them.
 ///
@@ -64,9 +62,9 @@ use crate::{Clock, CredentialId, CredentialKey, Kind, Owner, Record, Revocation,
 ///
 /// # What makes it forget
 ///
-/// * Each write through it, before and after, also one that failed or was given up. [`revoke_owned`](Store::revoke_owned)
-///   and [`purge`](Store::purge) forget everything, because they do not say what they touched.
-/// * A [`read`](Store::read) of the truth that differs from what it knows.
+/// * Each write through it, before and after, also one that failed or was given up. [`revoke_owned`](crate::Store::revoke_owned)
+///   and [`purge`](crate::Store::purge) forget everything, because they do not say what they touched.
+/// * A [`read`](crate::Store::read) of the truth that differs from what it knows.
 /// * The host: [`invalidate`](Self::invalidate), [`invalidate_all`](Self::invalidate_all), for writes that go past it.
 /// * A [`ChangeFeed`], in [`follow`](Self::follow): other processes' writes, normally within a second.
 ///
@@ -210,7 +208,7 @@ impl<L> Inner<L> {
     }
 
     /// Whether what was read of the truth is known already.
-    fn holds(&self, key: &CredentialKey, read: &Result<Option<Entry>, StoreError>) -> bool {
+    fn knows(&self, key: &CredentialKey, read: &Result<Option<Entry>, StoreError>) -> bool {
         match (self.held(key), read) {
             (Some(Fetched { record: Some(record), .. }), Ok(Some(entry))) => {
                 record.version() == entry.record.version()
@@ -327,109 +325,6 @@ impl<L: Lookup + 'static> Lookup for Cached<L> {
             Some(Fetched { record: None, .. }) => Peek::Absent,
             None => self.0.lookup.peek(kind, id),
         }
-    }
-}
-
-/// A write: what it touches is forgotten before it, and after it however it ends.
-struct Writing<'a> {
-    generations: &'a Generations,
-    /// None: it may be any.
-    key: Option<CredentialKey>,
-}
-
-impl<'a> Writing<'a> {
-    fn of(generations: &'a Generations, key: Option<CredentialKey>) -> Self {
-        let writing = Self { generations, key };
-        writing.forget();
-        writing
-    }
-
-    fn forget(&self) {
-        match &self.key {
-            Some(key) => self.generations.raise(key),
-            None => self.generations.raise_all(),
-        }
-    }
-}
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        self.forget();
-    }
-}
-
-#[async_trait]
-impl<S: Store + 'static> Store for Cached<S> {
-    /// Also forgets what the truth says otherwise: whoever reads it may acknowledge what it says without a write, be it another
-    /// process's or one of its own that failed and was done all the same.
-    async fn read(&self, kind: Kind, id: &CredentialId) -> Result<Option<Entry>, StoreError> {
-        let read = self.0.lookup.read(kind, id).await;
-        let key = CredentialKey::new(kind, *id);
-        if !self.0.holds(&key, &read) {
-            self.invalidate(&key);
-        }
-        read
-    }
-
-    async fn insert(&self, record: &Arc<Record>) -> Result<Inserted, StoreError> {
-        let _writing = Writing::of(&self.0.generations, Some(record.key()));
-        self.0.lookup.insert(record).await
-    }
-
-    async fn update(&self, seen: u64, record: &Arc<Record>) -> Result<Updated, StoreError> {
-        let _writing = Writing::of(&self.0.generations, Some(record.key()));
-        self.0.lookup.update(seen, record).await
-    }
-
-    async fn list(
-        &self,
-        owner: &Owner,
-        after: Option<&CredentialId>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.0.lookup.list(owner, after, limit).await
-    }
-
-    async fn count_live(&self, owner: &Owner, now: Timestamp) -> Result<u64, StoreError> {
-        self.0.lookup.count_live(owner, now).await
-    }
-
-    async fn revoke_owned(&self, owner: &Owner, revocation: &Revocation) -> Result<u64, StoreError> {
-        let _writing = Writing::of(&self.0.generations, None);
-        self.0.lookup.revoke_owned(owner, revocation).await
-    }
-
-    async fn record_uses(&self, uses: &[Use]) -> Result<(), StoreError> {
-        self.0.lookup.record_uses(uses).await
-    }
-
-    async fn count_slots(&self, now: Timestamp) -> Result<Vec<SlotCount>, StoreError> {
-        self.0.lookup.count_slots(now).await
-    }
-
-    async fn expiring(
-        &self,
-        from: Timestamp,
-        until: Timestamp,
-        after: Option<&CredentialKey>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.0.lookup.expiring(from, until, after, limit).await
-    }
-
-    async fn unused(
-        &self,
-        since: Timestamp,
-        now: Timestamp,
-        after: Option<&CredentialKey>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.0.lookup.unused(since, now, after, limit).await
-    }
-
-    async fn purge(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
-        let _writing = Writing::of(&self.0.generations, None);
-        self.0.lookup.purge(before, limit).await
     }
 }
 
