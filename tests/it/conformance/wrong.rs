@@ -41,7 +41,7 @@ fn breaks_at_least<F: Flaw>(always: &[&str], at_times: &[&str]) {
 /// A race is caught every time, and not only now and then.
 #[track_caller]
 fn always_breaks<F: Flaw>(always: &[&str], at_times: &[&str]) {
-    (0..20).for_each(|_| breaks_at_least::<F>(always, at_times));
+    (0..10).for_each(|_| breaks_at_least::<F>(always, at_times));
 }
 
 /// A window of a race, held open until somebody came between, once. On the kit's threads alone: elsewhere nobody can.
