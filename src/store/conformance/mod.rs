@@ -26,6 +26,7 @@
 //! behind is checked like one that is not, for one process has to see its own writes at once.
 
 mod bench;
+mod contests;
 mod crowd;
 mod faults;
 mod owners;
@@ -182,7 +183,7 @@ const EMPTY: &str = "stores-are-empty";
 
 /// In the order in which they are worth reading: who loses an insert has no use for a page.
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    [writes::RULES, threads::RULES, owners::RULES, pages::RULES, uses::RULES, faults::RULES]
+    [writes::RULES, contests::RULES, threads::RULES, owners::RULES, pages::RULES, uses::RULES, faults::RULES]
         .into_iter()
         .flatten()
 }

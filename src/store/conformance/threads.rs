@@ -1,4 +1,4 @@
-//! The same from many at once: one of them succeeds, nothing is lost, nothing is half there.
+//! Many at once: nothing is lost, nothing is half there.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,19 +12,9 @@ use super::pages::{Paged, listed};
 use super::records::{at, built, of, owner_of, renamed, revoked_at, rotated, until, user};
 use super::rule::{Rule, rule};
 use super::seen::{Checked, Seen, ensure, ensure_eq};
-use crate::{CredentialKey, Inserted, Kind, Owner, Record, Store, Updated, Use};
+use crate::{CredentialKey, Kind, Record, Store, Updated, Use};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(
-        "one-of-many-inserts",
-        one_of_many_inserts,
-        "of 64 inserts of one id at once exactly one answers Yes, and nothing of the others is left"
-    ),
-    rule!(
-        "one-of-many-updates",
-        one_of_many_updates,
-        "of 64 updates at once that saw one version exactly one answers Yes, and its record is there"
-    ),
     rule!(
         "no-update-is-lost",
         no_update_is_lost,
@@ -56,77 +46,6 @@ pub(super) const RULES: &[Rule] = &[
         "a write whose future is dropped is done whole or not at all, and the store goes on"
     ),
 ];
-
-/// How often 64 of them are at it: the first to begin may be done before the second is awake.
-const CONTESTS: usize = 4;
-
-/// Of what every one won of each contest, the one that won it.
-fn winners(won: &[Vec<Option<Arc<Record>>>], what: &str) -> Checked<Vec<Arc<Record>>> {
-    let contest = |number: usize| {
-        let all: Vec<_> = won.iter().filter_map(|won| won.get(number)?.as_ref()).collect();
-        match all.as_slice() {
-            [winner] => Ok(Arc::clone(winner)),
-            _ => Err(Seen(format!("{} of 64 {what} answered Yes", all.len()))),
-        }
-    };
-    (0..CONTESTS).map(contest).collect()
-}
-
-async fn one_of_many_inserts(bench: Bench) -> Checked {
-    let mut owners = Vec::new();
-    for number in 0..64 {
-        owners.push(Owner::user(&format!("u-{number}"))?);
-    }
-    let inserts = owners.iter().cloned().map(|owner| {
-        let store = Arc::clone(&bench.store);
-        async move {
-            let mut won = Vec::new();
-            for contest in 0..CONTESTS {
-                let record = built(of(&owner, &format!("contested-{contest}"))?)?;
-                won.push((store.insert(&record).await? == Inserted::Yes).then_some(record));
-                others_first().await;
-            }
-            Ok(won)
-        }
-    });
-    let winners = winners(&bench.crowd.all(inserts).await?, "inserts")?;
-    for winner in &winners {
-        bench.holds(winner).await?;
-    }
-    for owner in &owners {
-        let listed = bench.store.list(owner, None, 9).await?.len();
-        let expected = winners.iter().filter(|winner| winner.owner() == owner).count();
-        ensure_eq!(listed, expected, "credentials listed of {owner}, who won so many");
-    }
-    Ok(())
-}
-
-async fn one_of_many_updates(bench: Bench) -> Checked {
-    let mut contested = Vec::new();
-    for contest in 0..CONTESTS {
-        let record = built(of(&user()?, &format!("contested-{contest}"))?)?;
-        bench.put(&record).await?;
-        contested.push(record);
-    }
-    let updates = (0..64).map(|number| {
-        let (store, contested) = (Arc::clone(&bench.store), contested.clone());
-        async move {
-            let mut won = Vec::new();
-            for record in &contested {
-                let next = renamed(record, &format!("update {number}"))?;
-                let updated = store.update(1, &next).await?;
-                ensure!(updated != Updated::Absent, "update: Absent, of a record that is there");
-                won.push((updated == Updated::Yes).then_some(next));
-                others_first().await;
-            }
-            Ok(won)
-        }
-    });
-    for winner in winners(&bench.crowd.all(updates).await?, "updates")? {
-        bench.holds(&winner).await?;
-    }
-    Ok(())
-}
 
 /// Reads, changes and updates until it is done so many times.
 async fn update_often(

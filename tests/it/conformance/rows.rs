@@ -62,8 +62,11 @@ impl Rows {
         self.closed.store(true, Ordering::SeqCst);
     }
 
+    /// In the row that there is, if there is one.
     pub(crate) fn plant(&self, key: CredentialKey, bytes: Vec<u8>) {
-        self.table.lock().unwrap().get_mut(&key).unwrap().bytes = bytes;
+        if let Some(row) = self.table.lock().unwrap().get_mut(&key) {
+            row.bytes = bytes;
+        }
     }
 
     pub(crate) fn read(&self, key: CredentialKey) -> Answer<Option<Entry>> {

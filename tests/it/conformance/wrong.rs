@@ -572,6 +572,29 @@ impl Flaw for DeletesAndThenInserts {
     }
 }
 
+/// `SELECT`, and then `DELETE` of those ids, whatever became of them.
+#[derive(Default)]
+struct SelectsAndThenDeletes {
+    selected: Window,
+    updated: Window,
+}
+
+impl Flaw for SelectsAndThenDeletes {
+    fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+        self.selected.hold(1);
+        rows.update(seen, record).inspect(|_| self.updated.pass())
+    }
+    fn purge(&self, rows: &Rows, before: Timestamp, limit: usize) -> Answer<u64> {
+        let is_doomed = |row: &Row| row.record().is_ok_and(|record| is_dead_before(&record, before));
+        let doomed: Vec<_> =
+            rows.open()?.iter().filter(|(_, row)| is_doomed(row)).map(|(key, _)| *key).take(limit).collect();
+        self.selected.pass();
+        self.updated.hold(1);
+        let mut table = rows.open()?;
+        Ok(doomed.iter().map(|key| u64::from(table.remove(key).is_some())).sum())
+    }
+}
+
 /// `SELECT`, and then `UPDATE` of the whole record.
 #[derive(Default)]
 struct RevokesOverUpdates(Window);
@@ -653,7 +676,10 @@ fn a_wrong_insert_is_caught() {
 
 #[test]
 fn a_wrong_update_is_caught() {
-    breaks::<UpdateInserts>(&["ids-are-bytes", "update-is-compare-and-swap"]);
+    breaks_at_least::<UpdateInserts>(
+        &["ids-are-bytes", "update-is-compare-and-swap"],
+        &["purge-spares-the-prolonged"],
+    );
     breaks::<VersionIsNarrow>(&["update-is-compare-and-swap"]);
     breaks::<UpdateChangesTheOwner>(&["update-rejects-a-wrong-record"]);
     breaks_at_least::<UpdateForgetsUses>(&["uses-outlast-updates"], &AT_ONCE);
@@ -665,7 +691,12 @@ fn a_wrong_update_is_caught() {
 }
 
 /// What a race may break, and need not.
-const AT_ONCE: [&str; 3] = ["no-update-is-lost", "revocation-outlasts-updates", "uses-and-updates-at-once"];
+const AT_ONCE: [&str; 4] = [
+    "no-update-is-lost",
+    "revocation-outlasts-updates",
+    "uses-and-updates-at-once",
+    "purge-spares-the-prolonged",
+];
 
 #[test]
 fn a_lost_update_is_caught() {
@@ -765,6 +796,11 @@ fn a_wrong_time_of_use_is_caught() {
 fn a_wrong_purge_is_caught() {
     breaks::<PurgeIgnoresItsLimit>(&["purge-takes-the-dead"]);
     breaks::<PurgeTakesTheLiving>(&["purge-takes-the-dead"]);
+}
+
+#[test]
+fn a_purge_of_what_was_prolonged_is_caught() {
+    always_breaks::<SelectsAndThenDeletes>(&["purge-spares-the-prolonged"], &[]);
 }
 
 #[test]
