@@ -23,12 +23,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use keygate::{
-    Authenticator, Cached, CredentialId, DigestKeys, Issuer, Kind, Lifetime, Lookup, MemoryStore,
-    NewServiceToken, Record, Store as _, StoreError, SystemRandom,
+    Authenticator, Cached, CredentialId, DigestKeys, Issuer, Kind, Lookup, MemoryStore, Record, Store as _,
+    StoreError, SystemRandom,
 };
 use keygate_sqlite::{SqliteStore, Threading};
 
-use self::common::{CREDENTIALS, Case, compare, now};
+use self::common::{CREDENTIALS, Case, compare, now, token};
 
 /// Longer than a run.
 const LONG: Duration = Duration::from_secs(60);
@@ -68,12 +68,7 @@ fn filled(path: &Path, memory: &MemoryStore, keys: &DigestKeys) -> Arc<[String]>
     let store = SqliteStore::open(path, Threading::inline()).expect("opens");
     let issuer = Issuer::new(memory.clone(), keys.clone());
     let issue = |number: usize| {
-        let new =
-            NewServiceToken::new("acme", "web", Lifetime::hours(8)).name(&format!("deploy {number}")).scopes(
-                ["read@web/prod:/app/**", "read,update@web/staging:/**", "*@web/dev:/**"]
-                    .map(|scope| scope.parse().expect("a scope")),
-            );
-        let issued = pollster::block_on(issuer.service_tokens().issue(new)).expect("is issued");
+        let issued = pollster::block_on(issuer.service_tokens().issue(token(number))).expect("is issued");
         let _inserted = now(store.insert(&issued.record)).expect("is inserted");
         format!("Bearer {}", issued.text.expose())
     };

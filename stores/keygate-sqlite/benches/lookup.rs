@@ -17,14 +17,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use keygate::{
-    CredentialId, CredentialKey, DigestKeys, Issuer, Kind, Lifetime, Lookup as _, NewServiceToken, Record,
-    Store as _, Updated,
+    CredentialId, CredentialKey, DigestKeys, Issuer, Kind, Lookup as _, Record, Store as _, Updated,
 };
 use keygate_sqlite::{SqliteStore, Threading};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::runtime::Runtime;
 
-use self::common::{CREDENTIALS, Case, compare, now};
+use self::common::{CREDENTIALS, Case, compare, now, token};
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -53,17 +52,12 @@ fn main() {
     compare(&cases, "sqlite");
 }
 
-/// A file with service tokens of three scopes.
+/// A file with service tokens.
 fn filled(path: &Path) -> Arc<[CredentialKey]> {
     let store = SqliteStore::open(path, Threading::inline()).expect("opens");
     let issuer = Issuer::new(store, DigestKeys::ephemeral().expect("random"));
     let issue = |number: usize| {
-        let new =
-            NewServiceToken::new("acme", "web", Lifetime::hours(8)).name(&format!("deploy {number}")).scopes(
-                ["read@web/prod:/app/**", "read,update@web/staging:/**", "*@web/dev:/**"]
-                    .map(|it| it.parse().expect("a scope")),
-            );
-        pollster::block_on(issuer.service_tokens().issue(new)).expect("is issued").record.key()
+        pollster::block_on(issuer.service_tokens().issue(token(number))).expect("is issued").record.key()
     };
     (0..CREDENTIALS).map(issue).collect()
 }

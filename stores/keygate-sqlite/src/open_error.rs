@@ -1,6 +1,6 @@
 //! Why a file is not opened as a store.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use thiserror::Error;
 
 /// Why a file is not opened as a store; each says what to do.
@@ -55,6 +55,9 @@ pub enum OpenError {
     /// Another process kept the file locked for longer than the busy timeout.
     #[error("the database is locked: find what holds its lock for so long, or raise the busy timeout")]
     Locked(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no room for the file, or for the index that SQLite makes beside it.
+    #[error("the disk or its quota is full: make room for the database file")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Anything else that SQLite says.
     #[error("the database file does not answer: look at its disk")]
     Sqlite(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -62,7 +65,12 @@ pub enum OpenError {
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
+        // The index in shared memory cannot grow; which is what SQLite says on a full disk where the file itself is long enough.
+        if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
+            return Self::Full(error.into());
+        }
         match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(error.into()),
             Some(ErrorCode::CannotOpen) => Self::CannotOpen(error.into()),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::NotADatabase,

@@ -1,11 +1,13 @@
 //! When credentials were used: written seldom, never waited for, never set back.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
 use keygate::{
     Authenticator, Clock as _, DigestKeys, Issued, Issuer, Kind, Lifetime, ManualClock, NewApiKey, Refusal,
-    Store as _, StoreErrorKind, SystemRandom, Timestamp, UseRecorder,
+    Store as _, SystemRandom, Timestamp, UseRecorder,
 };
 use keygate_sqlite::{SqliteStore, Threading};
 use pollster::block_on;
@@ -26,9 +28,7 @@ struct Process {
 }
 
 impl Process {
-    fn over(file: &File, keys: &DigestKeys) -> Self {
-        let builder = SqliteStore::builder(file.path(), Threading::inline());
-        let store = builder.busy_timeout(Duration::from_millis(200)).open().unwrap();
+    fn over(store: SqliteStore, keys: &DigestKeys) -> Self {
         let clock = ManualClock::at(START);
         let issuer = Issuer::builder(store.clone(), keys.clone()).clock(clock.clone()).build().unwrap();
         let uses = UseRecorder::builder(store.clone()).clock(clock.clone()).build().unwrap();
@@ -56,10 +56,23 @@ impl Process {
     }
 }
 
+/// It waits for a lock for a moment.
+fn store(file: &File) -> SqliteStore {
+    let builder = SqliteStore::builder(file.path(), Threading::inline());
+    builder.busy_timeout(Duration::from_millis(200)).open().unwrap()
+}
+
 fn file() -> (File, Process) {
     let file = File::new();
-    let process = Process::over(&file, &DigestKeys::ephemeral().unwrap());
+    let process = Process::over(store(&file), &DigestKeys::ephemeral().unwrap());
     (file, process)
+}
+
+/// Another process takes the lock for writing, and keeps it.
+fn lock(file: &File) -> Connection {
+    let other = file.raw();
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE keygate_credential SET version = version").unwrap();
+    other
 }
 
 /// Another one after each commit of somebody else's.
@@ -93,40 +106,64 @@ fn ten_thousand_uses_within_a_window_are_one_write() {
     assert_eq!(process.used(&issued), Some(at(START.as_unix() + 59)));
 }
 
+/// A flush waits for another process's lock, which is held until all have verified: none of them waits with it.
 #[test]
-fn while_another_process_holds_the_lock_verifying_goes_on_and_uses_are_kept() {
-    let (file, process) = file();
+fn ten_thousand_verify_while_a_flush_waits_for_a_lock() {
+    let file = File::new();
+    let threading = Threading::spawned(|work| drop(thread::spawn(work))).lookups_inline();
+    let store = SqliteStore::builder(file.path(), threading).busy_timeout(Duration::from_secs(60)).open();
+    let process = Process::over(store.unwrap(), &DigestKeys::ephemeral().unwrap());
     let issued = process.issue();
     process.ask(issued.text.expose()).unwrap();
-    let other = file.raw();
-    other.execute_batch("BEGIN IMMEDIATE; UPDATE keygate_credential SET version = version").unwrap();
+    let other = lock(&file);
+    let mut flush = pin!(process.uses.flush());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(flush.as_mut().poll(&mut context).is_pending());
+    process.clock.advance(Lifetime::seconds(1));
+    for _ in 0..10_000 {
+        process.ask(issued.text.expose()).unwrap();
+    }
+    assert!(flush.as_mut().poll(&mut context).is_pending());
+    assert_eq!(process.used(&issued), None);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(block_on(flush).unwrap().uses, 1);
+    assert_eq!(process.used(&issued), Some(START), "when it was used, not when it was written");
+    assert_eq!(process.flush(), 1, "what was noted meanwhile");
+    assert_eq!(process.used(&issued), Some(process.clock.now()));
+}
+
+/// Its flushes fail, and what they did not write is kept.
+#[test]
+fn while_another_process_holds_the_lock_a_write_is_tried_once_in_a_window() {
+    let (file, process) = file();
+    let issued = process.issue();
+    let other = lock(&file);
     for failed in 1..=3 {
-        thread::scope(|scope| {
-            let flush = scope.spawn(|| block_on(process.uses.flush()));
-            let mut meanwhile = 0;
-            while !flush.is_finished() {
-                process.ask(issued.text.expose()).unwrap();
-                meanwhile += 1;
-            }
-            assert!(meanwhile > 0);
-            let error = flush.join().unwrap().unwrap_err();
-            assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{}", chain(&error));
-        });
+        process.ask(issued.text.expose()).unwrap();
+        let error = block_on(process.uses.flush_due()).unwrap_err();
+        assert!(error.is_retryable(), "{}", chain(&error));
+        process.clock.advance(Lifetime::seconds(59));
+        assert_eq!(block_on(process.uses.flush_due()).unwrap().uses, 0);
         assert_eq!((process.uses.failed(), process.uses.dropped()), (failed, 0));
         assert_eq!(process.used(&issued), None);
+        process.clock.advance(Lifetime::seconds(1));
     }
-    process.clock.advance(Lifetime::seconds(5));
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(process.flush(), 1);
-    assert_eq!(process.used(&issued), Some(START), "when it was used, not when it was written");
+    let watching = file.raw();
+    let before = commits(&watching);
+    assert_eq!(block_on(process.uses.flush_due()).unwrap().uses, 1);
+    let after = commits(&watching);
+    assert_ne!(after, before);
+    assert_eq!(process.used(&issued), Some(at(START.as_unix() + 120)));
     assert_eq!(process.flush(), 0);
+    assert_eq!(commits(&watching), after, "one write");
 }
 
 /// Neither by another process that is late, nor by a wall clock that is set back.
 #[test]
 fn a_time_of_use_never_goes_back() {
     let (file, first) = file();
-    let second = Process::over(&file, &first.keys);
+    let second = Process::over(store(&file), &first.keys);
     let issued = first.issue();
     let text = issued.text.expose();
 
