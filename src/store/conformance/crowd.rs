@@ -55,56 +55,82 @@ impl Crowd {
         W: Future<Output = Checked> + Send + 'static,
         L: Future<Output = Checked> + Send + 'static,
     {
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(Watch::of(self));
         let mut tasks: Vec<Pin<Box<dyn Future<Output = Checked> + Send>>> = Vec::new();
         for _ in 0..3 {
-            let (watch, look) = (Arc::clone(&watch), look.clone());
-            watch.looking.fetch_add(1, Ordering::SeqCst);
-            tasks.push(Box::pin(async move {
-                let looked = watch.look(look).await;
-                watch.looking.fetch_sub(1, Ordering::SeqCst);
-                looked
-            }));
+            let (looker, look) = (Looker::of(&watch), look.clone());
+            tasks.push(Box::pin(async move { looker.look(look).await }));
         }
-        tasks.push(Box::pin(async move {
-            let worked = work(Arc::clone(&watch)).await;
-            watch.is_over.store(true, Ordering::SeqCst);
-            worked
-        }));
+        let over = Over(watch);
+        tasks.push(Box::pin(async move { work(Arc::clone(&over.0)).await }));
         self.all(tasks).await.map(drop)
     }
 }
 
 /// Those that look, and the one that is looked at. All that is waited for has an end: an executor may run one after the other.
-#[derive(Default)]
 pub(super) struct Watch {
+    /// How often anybody waits for the others, and looks: threads of the kit's own go on by themselves, however late.
+    patience: usize,
+    most: usize,
     looking: AtomicUsize,
     looks: AtomicU64,
     is_over: AtomicBool,
 }
 
 impl Watch {
+    fn of(crowd: &Crowd) -> Self {
+        let (patience, most) = if crowd.is_spawned() { (1_000, 10_000) } else { (usize::MAX, 1_000_000) };
+        let (looking, looks, is_over) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        Self { patience, most, looking, looks, is_over }
+    }
+
     /// Until somebody looked, where anybody does.
     pub(super) async fn looked(&self) {
         let before = self.looks.load(Ordering::SeqCst);
-        for _ in 0..1_000 {
+        for _ in 0..self.patience {
             if self.looks.load(Ordering::SeqCst) > before || self.looking.load(Ordering::SeqCst) == 0 {
                 return;
             }
             others_first().await;
         }
     }
+}
+
+/// One of those that look, until it is dropped: also by a panic, or where it was never run.
+struct Looker(Arc<Watch>);
+
+impl Looker {
+    fn of(watch: &Arc<Watch>) -> Self {
+        watch.looking.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(watch))
+    }
 
     async fn look<L: Future<Output = Checked>>(&self, look: impl Fn(u64) -> L) -> Checked {
-        for _ in 0..10_000 {
-            look(self.looks.load(Ordering::SeqCst)).await?;
-            self.looks.fetch_add(1, Ordering::SeqCst);
-            if self.is_over.load(Ordering::SeqCst) {
+        let watch = &*self.0;
+        for _ in 0..watch.most {
+            look(watch.looks.load(Ordering::SeqCst)).await?;
+            watch.looks.fetch_add(1, Ordering::SeqCst);
+            if watch.is_over.load(Ordering::SeqCst) {
                 break;
             }
             others_first().await;
         }
         Ok(())
+    }
+}
+
+impl Drop for Looker {
+    fn drop(&mut self) {
+        self.0.looking.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The work, which is over when this is dropped.
+struct Over(Arc<Watch>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::SeqCst);
     }
 }
 

@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use keygate::CredentialKey;
 use keygate::conformance::Conformance;
@@ -25,7 +26,9 @@ impl Folders {
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         self.0.lock().unwrap().push(folder.unwrap());
-        SqliteStore::open(self.path(), threading).unwrap()
+        // Of 64 at once the last waits for all others, on a busy machine as well.
+        let builder = SqliteStore::builder(self.path(), threading).busy_timeout(Duration::from_secs(60));
+        builder.open().unwrap()
     }
 
     fn path(&self) -> PathBuf {

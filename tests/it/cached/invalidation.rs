@@ -279,7 +279,8 @@ fn no_verification_that_begins_after_a_revocation_succeeds() {
     const CREDENTIALS: usize = 1_000;
     const THREADS: usize = 64;
     let (database, keys) = (Database::default(), DigestKeys::ephemeral().unwrap());
-    let cached = Cached::new(database);
+    // Longer than any thread has to wait for a processor: nothing is forgotten, or refused, because it took long.
+    let cached = Cached::builder(database).max_staleness(super::seconds(60)).build().unwrap();
     let issuer = Issuer::new(cached.clone(), keys.clone());
     let gate = Authenticator::new(cached, keys);
     let owner = Owner::user("u-17").unwrap();

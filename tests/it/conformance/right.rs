@@ -2,16 +2,17 @@
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use keygate::conformance::{self, Conformance};
-use keygate::{MemoryStore, Store};
+use keygate::{MemoryStore, Record, Store, Updated};
 use pollster::block_on;
 
-use super::rows::{Flawed, Right};
+use super::rows::{Answer, Flaw, Flawed, Right, Rows};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -132,14 +133,35 @@ fn a_runtime_of_one_thread() {
     assert!(spawned.load(Ordering::SeqCst) > 128);
 }
 
+/// Which test's host was free while threads of the kit's own were at work.
+static WAS_FREE: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
+
+/// On the kit's threads it waits for that, so that they are not done before the host looks.
+#[derive(Default)]
+struct WaitsForTheHost<const TEST: usize>;
+
+impl<const TEST: usize> Flaw for WaitsForTheHost<TEST> {
+    fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
+        let latest = Instant::now() + Duration::from_secs(10);
+        while thread::current().name() == Some("keygate-conformance")
+            && !WAS_FREE[TEST].load(Ordering::SeqCst)
+            && Instant::now() < latest
+        {
+            thread::yield_now();
+        }
+        rows.update(seen, record)
+    }
+}
+
 /// Where threads of the kit's own are at work, the host's executor is free, and is woken when they are done.
 #[test]
 fn the_executor_is_free_meanwhile() {
-    let mut run = Box::pin(conformance::run(async || MemoryStore::new()));
+    let mut run = Box::pin(conformance::run(async || Flawed::<WaitsForTheHost<0>>::default()));
     let mut pending = 0;
     let result = block_on(std::future::poll_fn(|context| {
         let polled = run.as_mut().poll(context);
         pending += usize::from(polled.is_pending());
+        WAS_FREE[0].fetch_or(polled.is_pending(), Ordering::SeqCst);
         polled
     }));
     result.unwrap();
@@ -151,7 +173,9 @@ fn the_executor_is_free_meanwhile() {
 fn a_run_may_be_sent_and_dropped() {
     let run = async { conformance::run(async || MemoryStore::new()).await };
     thread::spawn(move || block_on(run)).join().unwrap().unwrap();
-    let mut run = Box::pin(conformance::run(async || MemoryStore::new()));
+    let mut run = Box::pin(conformance::run(async || Flawed::<WaitsForTheHost<1>>::default()));
     let polled = run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(polled.is_pending(), "it waits for threads");
+    drop(run);
+    WAS_FREE[1].store(true, Ordering::SeqCst);
 }

@@ -2,7 +2,7 @@
 //! said by a [`Flaw`].
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -39,6 +39,7 @@ impl Row {
 pub(crate) struct Rows {
     table: Mutex<Table>,
     closed: AtomicBool,
+    calls: AtomicUsize,
 }
 
 pub(crate) fn is_live(record: &Record, now: Timestamp) -> bool {
@@ -52,10 +53,16 @@ pub(crate) fn is_dead_before(record: &Record, before: Timestamp) -> bool {
 
 impl Rows {
     pub(crate) fn open(&self) -> Answer<MutexGuard<'_, Table>> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         if self.closed.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("the pool is closed"));
         }
         Ok(self.table.lock().unwrap())
+    }
+
+    /// How often somebody came to the table.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
     }
 
     pub(crate) fn close(&self) {

@@ -1,9 +1,10 @@
 //! Stores that are broken as real ones are, and the rules by whose names they are caught.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keygate::conformance::Conformance;
 use keygate::{
@@ -46,34 +47,33 @@ fn always_breaks<F: Flaw>(always: &[&str], at_times: &[&str]) {
 
 /// A window of a race, held open until somebody came between, once. On the kit's threads alone: elsewhere nobody can.
 #[derive(Default)]
-struct Window(Mutex<Passed>, Condvar);
-
-#[derive(Default)]
-struct Passed {
-    times: usize,
-    between: bool,
-    in_vain: usize,
+struct Window {
+    passed: AtomicUsize,
+    was_held: AtomicBool,
 }
 
 impl Window {
     /// Somebody is here.
     fn pass(&self) {
-        self.0.lock().unwrap().times += 1;
-        self.1.notify_all();
+        self.passed.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Until so many more were here. Nobody may be left to come: then it is not held often, and long enough for others to
-    /// awake on a busy machine.
-    fn hold(&self, others: usize) {
-        let passed = self.0.lock().unwrap();
-        let is_open = !passed.between && passed.in_vain < 3;
-        if is_open && thread::current().name() == Some("keygate-conformance") {
-            let enough = passed.times + others;
-            let longest = Duration::from_millis(50);
-            let waited = self.1.wait_timeout_while(passed, longest, |passed| passed.times < enough);
-            let (mut passed, result) = waited.unwrap();
-            passed.between |= !result.timed_out();
-            passed.in_vain += usize::from(result.timed_out());
+    /// Until so many more were here, however late they awake; or others called so often that they never will be. One thread
+    /// alone: two would wait for each other.
+    fn hold(&self, rows: &Rows, others: usize) {
+        self.hold_for(rows, others, 30 * others);
+    }
+
+    fn hold_for(&self, rows: &Rows, others: usize, calls: usize) {
+        if thread::current().name() != Some("keygate-conformance")
+            || self.was_held.swap(true, Ordering::SeqCst)
+        {
+            return;
+        }
+        let (passed, calls) = (self.passed.load(Ordering::SeqCst) + others, rows.calls() + calls);
+        let latest = Instant::now() + Duration::from_secs(10);
+        while self.passed.load(Ordering::SeqCst) < passed && rows.calls() < calls && Instant::now() < latest {
+            thread::yield_now();
         }
     }
 }
@@ -500,7 +500,7 @@ impl Flaw for ChecksAndThenInserts {
             return Ok(Inserted::IdTaken);
         }
         self.0.pass();
-        self.0.hold(1);
+        self.0.hold(rows, 1);
         rows.open()?.insert(record.key(), Row::of(record));
         Ok(Inserted::Yes)
     }
@@ -520,22 +520,32 @@ impl Flaw for ChecksAndThenUpdates {
             return rows.update(seen, record);
         }
         self.0.pass();
-        self.0.hold(1);
+        self.0.hold(rows, 1);
         rows.plant(record.key(), record.encode().unwrap());
         Ok(Updated::Yes)
     }
 }
 
-/// As many reads as there are readers may have begun before.
-const LOOKS: usize = 4;
-
 /// Two statements, without a transaction.
 #[derive(Default)]
 struct RotatesInTwoSteps(Window);
 
-impl Flaw for RotatesInTwoSteps {
+impl RotatesInTwoSteps {
+    /// It passes where it is half done.
     fn read(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Entry>> {
-        rows.read(key).inspect(|_| self.0.pass())
+        let entry = rows.read(key)?;
+        let is_half = |entry: &Entry| entry.record.version() > 1 && entry.record.retiring().is_none();
+        entry.iter().filter(|entry| is_half(entry)).for_each(|_| self.0.pass());
+        Ok(entry)
+    }
+}
+
+impl Flaw for RotatesInTwoSteps {
+    fn find(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Arc<Record>>> {
+        Ok(self.read(rows, key)?.map(|entry| entry.record))
+    }
+    fn read(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Entry>> {
+        self.read(rows, key)
     }
     fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
         let before = rows.read(record.key())?;
@@ -546,7 +556,7 @@ impl Flaw for RotatesInTwoSteps {
             let half =
                 record.to_builder().current(before.record.current().clone()).retiring(None).build().unwrap();
             rows.plant(record.key(), half.encode().unwrap());
-            self.0.hold(LOOKS);
+            self.0.hold(rows, 1);
             rows.plant(record.key(), record.encode().unwrap());
         }
         Ok(updated)
@@ -557,15 +567,29 @@ impl Flaw for RotatesInTwoSteps {
 #[derive(Default)]
 struct DeletesAndThenInserts(Window);
 
-impl Flaw for DeletesAndThenInserts {
+impl DeletesAndThenInserts {
+    /// It passes where it is gone.
     fn read(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Entry>> {
-        rows.read(key).inspect(|_| self.0.pass())
+        let entry = rows.read(key)?;
+        if entry.is_none() {
+            self.0.pass();
+        }
+        Ok(entry)
+    }
+}
+
+impl Flaw for DeletesAndThenInserts {
+    fn find(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Arc<Record>>> {
+        Ok(self.read(rows, key)?.map(|entry| entry.record))
+    }
+    fn read(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Entry>> {
+        self.read(rows, key)
     }
     fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
         let updated = rows.update(seen, record)?;
         if updated == Updated::Yes {
             let row = rows.open()?.remove(&record.key());
-            self.0.hold(LOOKS);
+            self.0.hold(rows, 1);
             rows.open()?.extend(row.map(|row| (record.key(), row)));
         }
         Ok(updated)
@@ -575,21 +599,30 @@ impl Flaw for DeletesAndThenInserts {
 /// `SELECT`, and then `DELETE` of those ids, whatever became of them.
 #[derive(Default)]
 struct SelectsAndThenDeletes {
-    selected: Window,
+    selected: Mutex<Vec<CredentialKey>>,
+    selecting: Window,
     updated: Window,
 }
 
+/// More than there are where one purges and others prolong: there, each comes in the other's window.
+const PATIENTLY: usize = 55;
+
 impl Flaw for SelectsAndThenDeletes {
     fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
-        self.selected.hold(1);
-        rows.update(seen, record).inspect(|_| self.updated.pass())
+        self.selecting.hold_for(rows, 1, PATIENTLY);
+        let updated = rows.update(seen, record)?;
+        if updated == Updated::Yes && self.selected.lock().unwrap().contains(&record.key()) {
+            self.updated.pass();
+        }
+        Ok(updated)
     }
     fn purge(&self, rows: &Rows, before: Timestamp, limit: usize) -> Answer<u64> {
         let is_doomed = |row: &Row| row.record().is_ok_and(|record| is_dead_before(&record, before));
         let doomed: Vec<_> =
             rows.open()?.iter().filter(|(_, row)| is_doomed(row)).map(|(key, _)| *key).take(limit).collect();
-        self.selected.pass();
-        self.updated.hold(1);
+        self.selected.lock().unwrap().clone_from(&doomed);
+        self.selecting.pass();
+        self.updated.hold_for(rows, 1, PATIENTLY);
         let mut table = rows.open()?;
         Ok(doomed.iter().map(|key| u64::from(table.remove(key).is_some())).sum())
     }
@@ -609,7 +642,8 @@ impl Flaw for RevokesOverUpdates {
     }
     fn revoke_owned(&self, rows: &Rows, owner: &Owner, revocation: &Revocation) -> Answer<u64> {
         let before: Vec<_> = rows.open()?.iter().map(|(key, row)| (*key, row.clone())).collect();
-        self.0.hold(LOOKS);
+        // As many updates as there are others may have been done before.
+        self.0.hold(rows, 4);
         let (mut revoked, mut failed) = (0, None);
         for (key, mut row) in before.into_iter().filter(|(_, row)| owner.includes(&row.owner)) {
             match Rows::revoke(&mut row, revocation) {
@@ -637,25 +671,29 @@ impl Flaw for FindIsStale {
     }
 }
 
-/// A cache of which revoking all of an owner knows nothing.
+/// A cache of which revoking all of an owner knows nothing. All else it keeps under one lock with the rows, so that no find which
+/// is late breaks another rule now and then.
 #[derive(Default)]
 struct PeekIsStaleAfterRevoking(Mutex<HashMap<CredentialKey, Arc<Record>>>);
 
 impl Flaw for PeekIsStaleAfterRevoking {
     fn find(&self, rows: &Rows, key: CredentialKey) -> Answer<Option<Arc<Record>>> {
+        let mut known = self.0.lock().unwrap();
         let found = rows.read(key)?.map(|entry| entry.record);
-        self.0.lock().unwrap().extend(found.iter().map(|record| (key, Arc::clone(record))));
+        known.extend(found.iter().map(|record| (key, Arc::clone(record))));
         Ok(found)
     }
     fn peek(&self, _: &Rows, key: CredentialKey) -> Peek {
         self.0.lock().unwrap().get(&key).map_or(Peek::Ask, |record| Peek::Known(Arc::clone(record)))
     }
     fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
-        self.0.lock().unwrap().remove(&record.key());
+        let mut known = self.0.lock().unwrap();
+        known.remove(&record.key());
         rows.update(seen, record)
     }
     fn purge(&self, rows: &Rows, before: Timestamp, limit: usize) -> Answer<u64> {
-        self.0.lock().unwrap().clear();
+        let mut known = self.0.lock().unwrap();
+        known.clear();
         rows.purge(limit, |record| is_dead_before(record, before))
     }
 }

@@ -20,11 +20,14 @@ fn time_grows_with_length_and_no_faster() {
             format!("Bearer sa.{middle}.A")
         };
         let (short, long) = (value(512), value(8_192));
-        // Another process may take the processor away from any one run, hardly from the best of twenty.
-        let ratio = (0..5)
-            .map(|_| best_of_twenty(&long).as_secs_f64() / best_of_twenty(&short).as_secs_f64())
-            .fold(f64::INFINITY, f64::min);
-        assert!(ratio <= 20.0, "{what}: sixteen times the length takes {ratio:.1} times as long");
+        // Another process may take the processor away from any one run, hardly from the best of twenty each time.
+        let mut least = f64::INFINITY;
+        let is_in_proportion = (0..50).any(|_| {
+            let ratio = best_of_twenty(&long).as_secs_f64() / best_of_twenty(&short).as_secs_f64();
+            least = least.min(ratio);
+            least <= 20.0
+        });
+        assert!(is_in_proportion, "{what}: sixteen times the length takes {least:.1} times as long");
     }
 }
 

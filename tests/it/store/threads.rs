@@ -113,7 +113,7 @@ fn pages_hold_under_inserts_and_purges() {
     }
     let (stop, purged) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let purging = scope.spawn(|| {
             for round in 0..u64::MAX {
                 if stop.load(Ordering::SeqCst) {
                     break;
@@ -126,6 +126,9 @@ fn pages_hold_under_inserts_and_purges() {
                 purged.fetch_add(block_on(store.purge(at(0), 1_000)).unwrap(), Ordering::SeqCst);
             }
         });
+        while purged.load(Ordering::SeqCst) == 0 && !purging.is_finished() {
+            thread::yield_now();
+        }
         let stays = |text: &String| text.len() == 3;
         for round in 0..400 {
             let limit = 1 + round % 7;

@@ -3,3 +3,4 @@
 pub(crate) mod edits;
 pub(crate) mod fixtures;
 pub(crate) mod random;
+pub(crate) mod work;

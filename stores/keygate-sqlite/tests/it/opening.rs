@@ -166,7 +166,11 @@ fn a_file_or_a_folder_that_is_read_only_is_refused() {
     let allow = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let file = File::new();
     let program = file.folder().join("child");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // By another process: a child that another test starts meanwhile would have this one's copy open for writing, and what is
+    // open so cannot be started.
+    let copied =
+        std::process::Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
     put(&file.open(), of(&user("u-17"), "a"));
     let is_superuser = fs::metadata(file.path()).unwrap().uid() == 0;
     let opened = || {
