@@ -58,21 +58,26 @@ impl Window {
         self.passed.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Until so many more were here, however late they awake; or others called so often that they never will be. One thread
-    /// alone: two would wait for each other.
+    /// Until so many more were here, however late they awake; or others called so often that they never will be.
     fn hold(&self, rows: &Rows, others: usize) {
-        self.hold_for(rows, others, 30 * others);
+        let (passed, calls) = (self.passed.load(Ordering::SeqCst) + others, rows.calls() + 30 * others);
+        self.hold_until(|| self.passed.load(Ordering::SeqCst) >= passed || rows.calls() >= calls);
     }
 
-    fn hold_for(&self, rows: &Rows, others: usize, calls: usize) {
+    /// Where it is certain that somebody comes, or has come.
+    fn hold_for_one(&self) {
+        self.hold_until(|| self.passed.load(Ordering::SeqCst) > 0);
+    }
+
+    /// By one thread alone: two would wait for each other.
+    fn hold_until(&self, is_enough: impl Fn() -> bool) {
         if thread::current().name() != Some("keygate-conformance")
             || self.was_held.swap(true, Ordering::SeqCst)
         {
             return;
         }
-        let (passed, calls) = (self.passed.load(Ordering::SeqCst) + others, rows.calls() + calls);
         let latest = Instant::now() + Duration::from_secs(10);
-        while self.passed.load(Ordering::SeqCst) < passed && rows.calls() < calls && Instant::now() < latest {
+        while !is_enough() && Instant::now() < latest {
             thread::yield_now();
         }
     }
@@ -604,12 +609,13 @@ struct SelectsAndThenDeletes {
     updated: Window,
 }
 
-/// More than there are where one purges and others prolong: there, each comes in the other's window.
-const PATIENTLY: usize = 55;
-
 impl Flaw for SelectsAndThenDeletes {
     fn update(&self, rows: &Rows, seen: u64, record: &Record) -> Answer<Updated> {
-        self.selecting.hold_for(rows, 1, PATIENTLY);
+        // Where what has ended is prolonged, somebody purges.
+        let has_ended = |held: &Entry| held.record.validity().expires_at() < record.validity().expires_at();
+        if rows.read(record.key())?.as_ref().is_some_and(has_ended) {
+            self.selecting.hold_for_one();
+        }
         let updated = rows.update(seen, record)?;
         if updated == Updated::Yes && self.selected.lock().unwrap().contains(&record.key()) {
             self.updated.pass();
@@ -622,7 +628,7 @@ impl Flaw for SelectsAndThenDeletes {
             rows.open()?.iter().filter(|(_, row)| is_doomed(row)).map(|(key, _)| *key).take(limit).collect();
         self.selected.lock().unwrap().clone_from(&doomed);
         self.selecting.pass();
-        self.updated.hold_for(rows, 1, PATIENTLY);
+        self.updated.hold_for_one();
         let mut table = rows.open()?;
         Ok(doomed.iter().map(|key| u64::from(table.remove(key).is_some())).sum())
     }
