@@ -8,8 +8,9 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
-use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{Entry, Inserted, Lookup, Peek, SlotCount, SlotTally, Store, StoreError, Updated, Use};
 use crate::{CredentialId, CredentialKey, Kind, Owner, Record, Revocation, Timestamp};
@@ -46,7 +47,7 @@ const SHARDS: usize = 64;
 
 /// Locks are taken in this order: a shard's, then the index's; never two shards'.
 struct Inner {
-    hasher: DefaultHashBuilder,
+    hasher: RandomState,
     shards: [Shard; SHARDS],
     /// Which credentials an owner has; the kind is the owner's.
     by_owner: RwLock<BTreeMap<Owner, BTreeSet<CredentialId>>>,
@@ -60,7 +61,7 @@ struct Shard(RwLock<HashTable<Entry>>);
 impl Default for Inner {
     fn default() -> Self {
         Self {
-            hasher: DefaultHashBuilder::default(),
+            hasher: RandomState::default(),
             shards: array::from_fn(|_| Shard::default()),
             by_owner: RwLock::default(),
         }

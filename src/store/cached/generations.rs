@@ -5,7 +5,7 @@ use std::hash::BuildHasher as _;
 #[cfg(not(keygate_loom))]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hashbrown::DefaultHashBuilder;
+use foldhash::quality::RandomState;
 #[cfg(keygate_loom)]
 use loom::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,16 +23,13 @@ const STRIPES: usize = if cfg!(keygate_loom) { 1 } else { 1024 };
 /// Why that holds across threads: a write is done before the number is raised (release), and a fetch begins after the
 /// number was read (acquire). A fetch that read the raised number sees the write.
 pub(super) struct Generations {
-    hasher: DefaultHashBuilder,
+    hasher: RandomState,
     stripes: Box<[AtomicU64; STRIPES]>,
 }
 
 impl Generations {
     pub(super) fn new() -> Self {
-        Self {
-            hasher: DefaultHashBuilder::default(),
-            stripes: Box::new(array::from_fn(|_| AtomicU64::new(0))),
-        }
+        Self { hasher: RandomState::default(), stripes: Box::new(array::from_fn(|_| AtomicU64::new(0))) }
     }
 
     /// The generation of this credential.
@@ -55,9 +52,7 @@ impl Generations {
 
     #[inline]
     fn stripe(&self, key: &CredentialKey) -> &AtomicU64 {
-        // Mixed once more: for ids that differ little, a fast hash has bits that hardly differ.
-        let hash = self.hasher.hash_one(key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let [high, low, ..] = hash.to_be_bytes();
+        let [high, low, ..] = self.hasher.hash_one(key).to_be_bytes();
         let [first, ..] = &*self.stripes;
         self.stripes.get(usize::from(u16::from_be_bytes([high, low]) >> 6) % STRIPES).unwrap_or(first)
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hashbrown::DefaultHashBuilder;
+use foldhash::quality::RandomState;
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 
@@ -31,11 +31,11 @@ pub(super) struct Shelf {
     keeping: Mutex<()>,
 }
 
-type Table<V> = Cache<CredentialKey, V, UnitWeighter, DefaultHashBuilder>;
+type Table<V> = Cache<CredentialKey, V, UnitWeighter, RandomState>;
 
 fn table<V: Clone>(entries: usize) -> Table<V> {
     let capacity = entries.try_into().unwrap_or(u64::MAX);
-    Cache::with(entries, capacity, UnitWeighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
+    Cache::with(entries, capacity, UnitWeighter, RandomState::default(), DefaultLifecycle::default())
 }
 
 impl Shelf {
