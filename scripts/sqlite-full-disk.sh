@@ -9,5 +9,5 @@ export KEYGATE_SMALL_DISK
 trap 'rmdir "$KEYGATE_SMALL_DISK"' EXIT
 unshare --user --map-root-user --mount bash -euc '
     mount -t tmpfs -o size=2m tmpfs "$KEYGATE_SMALL_DISK"
-    cargo test -p keygate-sqlite --test full_disk
+    cargo test -p keygate-sqlite --all-features --test full_disk
 '

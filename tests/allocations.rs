@@ -78,9 +78,10 @@ fn refusing_them_keeps_the_process_small() {
         refuse(100_000 / requests.len() + 1);
         peak_kibibytes() - before
     };
-    // The harness begins and ends threads meanwhile, but not each time.
-    let mut grown = (0..3).map(|_| grown()).inspect(|grown| println!("grown by {grown} KiB"));
-    assert!(grown.any(|grown| grown < 1_024), "the process grew each time");
+    // The harness begins and ends threads meanwhile, but not each time; what is kept once and for all is seen the first time.
+    let first = grown();
+    assert!(first < 4_096, "the process grew by {first} KiB");
+    assert!(first < 1_024 || (0..2).any(|_| grown() < 1_024), "the process grew each time");
 }
 
 /// The most memory that this process had since [`forget_the_peak`].

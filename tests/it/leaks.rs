@@ -630,8 +630,8 @@ impl Observer for Heard {
 #[test]
 fn nothing_prints_an_access_token() {
     use keygate::{
-        AccessTokens, Authenticator, Expiry, Issuer, Lifetime, MemoryStore, Mint, MintError,
-        NewServiceAccount, SigningKey, SigningKeys, verify_access_token,
+        AccessTokens, Authenticator, Clock as _, Expiry, Issuer, Lifetime, MemoryStore, Mint, MintError,
+        NewServiceAccount, SigningKey, SigningKeys, SystemClock, verify_access_token,
     };
     use pollster::block_on;
 
@@ -696,7 +696,8 @@ fn nothing_prints_an_access_token() {
         canary.secret("a signature", &URL_SAFE_NO_PAD.decode(signature).unwrap());
         let Ok(Presented::AccessToken(presented)) = header::present([line(text)]) else { panic!("a token") };
         canary.debug(&presented);
-        let now = account.record.created_at();
+        // A later second may have begun since the account was issued.
+        let now = SystemClock::new().now();
         let proved = verify_access_token(&presented, &tokens, Moment::at(now)).unwrap();
         canary.debug(&proved);
         canary.refusal(&proved.finish(None).unwrap_err());

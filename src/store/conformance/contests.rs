@@ -122,11 +122,7 @@ async fn purge_spares_the_prolonged(bench: Bench) -> Checked {
             for record in ended.iter().skip(place).step_by(4) {
                 let next = built(record.to_builder().validity(until(3_600)).version(2))?;
                 let updated = store.update(1, &next).await?;
-                ensure!(
-                    updated != Updated::Changed,
-                    "update: Changed, of {}, which nobody changed",
-                    next.key()
-                );
+                // Of what is purged meanwhile a store may say either.
                 if updated == Updated::Yes {
                     prolonged.push(next);
                 }

@@ -69,8 +69,9 @@ impl Crowd {
 
 /// Those that look, and the one that is looked at. All that is waited for has an end: an executor may run one after the other.
 pub(super) struct Watch {
-    /// How often anybody waits for the others, and looks: threads of the kit's own go on by themselves, however late.
+    /// How long it is waited for a look. On threads of the kit's own, until nobody looks any more: they go on by themselves.
     patience: usize,
+    /// How often each of them looks at the most.
     most: usize,
     looking: AtomicUsize,
     looks: AtomicU64,

@@ -13,7 +13,8 @@
 //! # }).unwrap();
 //! ```
 //!
-//! Each rule gets an empty store of its own, and all are checked whatever the first ones said. It takes some 1,500 writes, so
+//! Each rule gets an empty store of its own, and all are checked whatever the first ones said. An error breaks a rule that does
+//! not ask for one: a conflict that a database wants to have repeated is repeated in the store. It takes some 1,500 writes, so
 //! a few seconds where each is synced to a disk. It runs under any executor and blocks none: what has to happen at once happens
 //! on threads of its own, unless the host [spawns](Conformance::spawn) it.
 //!

@@ -1,7 +1,7 @@
 //! What SQLite's failures mean to whoever asked a store.
 
 use keygate::StoreError;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use thiserror::Error;
 
 /// Why a piece of work on a connection has no answer.
@@ -24,6 +24,13 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// No room for the file; or for its index in shared memory, which is what SQLite says where the file itself is long enough.
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+    })
+}
+
 /// SQLite's own words, and before them what to do.
 #[derive(Debug, Error)]
 #[error("{advice}")]
@@ -39,15 +46,15 @@ impl From<Failure> for StoreError {
             Failure::Sqlite(error) => error,
         };
         let (make, advice): (fn(Advised) -> Self, _) = match error.sqlite_error_code() {
+            _ if is_full(&error) => {
+                (Self::rejected, "the disk or its quota is full: make room for the database file")
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
                 Self::unavailable,
                 "the database is locked: find what holds its lock for so long, or raise the busy timeout",
             ),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 (Self::corrupt, "the database file is damaged: restore it from a backup")
-            }
-            Some(ErrorCode::DiskFull) => {
-                (Self::rejected, "the disk or its quota is full: make room for the database file")
             }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
                 Self::rejected,
@@ -85,10 +92,8 @@ impl From<Failure> for StoreError {
 mod tests {
     use std::error::Error as _;
 
-    use keygate::StoreErrorKind::{Corrupt, Rejected, Unavailable};
-    use rusqlite::ffi;
-
     use super::*;
+    use keygate::StoreErrorKind::{Corrupt, Rejected, Unavailable};
 
     /// Each code that SQLite documents for what happens to files, its kind, and a word of the advice.
     #[test]
@@ -103,6 +108,7 @@ mod tests {
             (ffi::SQLITE_CORRUPT, Corrupt, "backup"),
             (ffi::SQLITE_NOTADB, Corrupt, "backup"),
             (ffi::SQLITE_FULL, Rejected, "make room"),
+            (ffi::SQLITE_IOERR_SHMSIZE, Rejected, "make room"),
             (ffi::SQLITE_READONLY, Rejected, "writable"),
             (ffi::SQLITE_READONLY_DBMOVED, Rejected, "writable"),
             (ffi::SQLITE_ERROR, Rejected, "changed its tables"),

@@ -1,7 +1,9 @@
 //! Why a file is not opened as a store.
 
-use rusqlite::{ErrorCode, ffi};
+use rusqlite::ErrorCode;
 use thiserror::Error;
+
+use crate::failure::is_full;
 
 /// Why a file is not opened as a store; each says what to do.
 #[derive(Debug, Error)]
@@ -65,17 +67,40 @@ pub enum OpenError {
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        // The index in shared memory cannot grow; which is what SQLite says on a full disk where the file itself is long enough.
-        if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
-            return Self::Full(error.into());
-        }
         match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full(error.into()),
+            _ if is_full(&error) => Self::Full(error.into()),
             Some(ErrorCode::CannotOpen) => Self::CannotOpen(error.into()),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::NotADatabase,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(error.into()),
             _ => Self::Sqlite(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    /// A word of what each says to do.
+    #[test]
+    fn what_sqlite_says_becomes_what_to_do() {
+        for (code, advice) in [
+            (ffi::SQLITE_FULL, "make room"),
+            (ffi::SQLITE_IOERR_SHMSIZE, "make room"),
+            (ffi::SQLITE_IOERR_SHMOPEN, "look at its disk"),
+            (ffi::SQLITE_CANTOPEN, "cannot be opened"),
+            (ffi::SQLITE_READONLY, "writable"),
+            (ffi::SQLITE_PERM, "writable"),
+            (ffi::SQLITE_NOTADB, "backup"),
+            (ffi::SQLITE_CORRUPT, "backup"),
+            (ffi::SQLITE_BUSY, "busy timeout"),
+            (ffi::SQLITE_LOCKED, "busy timeout"),
+        ] {
+            let error = OpenError::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+            assert!(error.to_string().contains(advice), "{code}: {error}");
         }
     }
 }

@@ -65,8 +65,8 @@ fn child(path: &Path, ring: &str) {
     let (sender, told_to_stop) = mpsc::channel();
     thread::spawn(move || sender.send(stdin().lines().next().is_some()));
     let resource = Resource::secrets("acme", "web", "prod", "/app/db").unwrap();
-    // When it was asked for, and whether it was permitted. Undecided is what a process without a processor for longer than the bound
-    // gets; then it asks again.
+    // When it was asked for, and whether it was permitted. Undecided is what a process gets that had no processor for longer than
+    // the bound; then it asks again.
     let ask = |text: &str| {
         let asked = now();
         match block_on(gate.authenticate([("authorization", format!("Bearer {text}"))])) {

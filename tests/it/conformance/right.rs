@@ -147,7 +147,7 @@ impl<const TEST: usize> Flaw for WaitsForTheHost<TEST> {
             && !WAS_FREE[TEST].load(Ordering::SeqCst)
             && Instant::now() < latest
         {
-            thread::yield_now();
+            thread::park_timeout(Duration::from_millis(1));
         }
         rows.update(seen, record)
     }

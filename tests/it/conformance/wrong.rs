@@ -78,7 +78,7 @@ impl Window {
         }
         let latest = Instant::now() + Duration::from_secs(10);
         while !is_enough() && Instant::now() < latest {
-            thread::yield_now();
+            thread::park_timeout(Duration::from_millis(1));
         }
     }
 }
